@@ -1,0 +1,1 @@
+"""Tasks as plain values: what is trained on and what is scored."""

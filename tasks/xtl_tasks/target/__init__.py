@@ -1,0 +1,1 @@
+"""Target tasks, scored zero-shot."""

@@ -1,0 +1,1 @@
+"""State to files and back: ours, T5X and Hugging Face."""

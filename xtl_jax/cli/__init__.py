@@ -1,0 +1,1 @@
+"""The only place with flags, gin and the clock: one file per command."""

@@ -1,0 +1,1 @@
+"""Rows to batches: sources, prompts, vocabulary, cache, order, packing, pipeline."""

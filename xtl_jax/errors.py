@@ -1,0 +1,27 @@
+"""The one error a user can cause.
+
+A `UserError` says what is wrong, which value, what is allowed and what to do. The
+command line prints its text alone and exits with 2; anything else that is raised is a
+defect of ours and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Bad input, explained so that the reader can mend it."""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The names most like `name`, for the end of an error message.
+
+    Example:
+        >>> near("mlqaa", ["mlqa", "xquad"])
+        'mlqa'
+        >>> near("zzz", ["mlqa", "xquad"])
+        'none'
+    """
+    return ", ".join(difflib.get_close_matches(name, list(known), n=3)) or "none"

@@ -1,0 +1,1 @@
+"""Official scorers, exactly: no jax, no seqio."""

@@ -1,0 +1,1 @@
+"""Pure networks: mT5, its loss and its decoding."""

@@ -1,0 +1,1 @@
+"""Numbers to tables, plots and one page."""

@@ -1,0 +1,1 @@
+"""State, step, optimiser, mesh and the visible loop."""
