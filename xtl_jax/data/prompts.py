@@ -1,0 +1,213 @@
+"""Rows to text: the prompts of mT5 and T5, character by character.
+
+A prompt is a pure function from a row to an `Example`: the text that goes in, the text
+that should come out, and the references that a prediction is scored against.
+
+mT5 writes every extractive question as
+
+    question: Wo liegt die Straße ? context: Die Straße liegt in Berlin - Mitte .
+
+with spaces put around all punctuation, in question, context *and* target. Scorers see
+raw gold answers, so predictions are *de-padded* first: `depad`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import unicodedata
+from collections.abc import Mapping
+
+from xtl_jax.data.rows import PairRow, QuestionRow, TextRow
+
+NLI_WORDS = ("entailment", "neutral", "contradiction")  # class ids 0, 1, 2
+NLI_DIGITS = ("0", "1", "2")
+PARAPHRASE_WORDS = ("different_meaning", "paraphrase")  # class ids 0, 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Example:
+    """One text-to-text example, before tokenization."""
+
+    id: str
+    inputs: str
+    targets: str
+    references: tuple[str, ...]  # raw gold texts for the scorer
+    context: str | None = None  # raw text that an extracted answer must lie in
+
+
+def pad_punctuation(text: str) -> str:
+    r"""Put spaces around punctuation as mT5 does, then make white space single.
+
+    Everything but underscores, white space, and Unicode's letters, numbers and marks
+    counts as punctuation. White space is ASCII's (RE2's `\s`): a no-break space or an
+    ideographic one is padded like punctuation. Ends are not stripped.
+
+    Example:
+        >>> pad_punctuation("$3.5 million")
+        ' $ 3 . 5 million'
+    """
+    return _single_spaces("".join(map(_padded, text)))
+
+
+_WHITE_SPACE = "\t\n\f\r "  # RE2's \s; str.isspace would take many more
+
+
+@functools.lru_cache(maxsize=65536)
+def _padded(character: str) -> str:
+    """One character, with spaces around it if it is punctuation to mT5."""
+    keep = (
+        character == "_"
+        or character in _WHITE_SPACE
+        or unicodedata.category(character)[0] in "LNM"
+    )
+    return character if keep else f" {character} "
+
+
+_TO_SPACE = str.maketrans(dict.fromkeys(_WHITE_SPACE, " "))
+
+
+def _single_spaces(text: str) -> str:
+    text = text.translate(_TO_SPACE)
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
+
+
+def question_answer(row: QuestionRow) -> Example:
+    """mT5's prompt for SQuAD, XQuAD, MLQA and TyDi QA.
+
+    The target is the first gold answer; the references are all of them, verbatim.
+
+    Example:
+        >>> row = QuestionRow(id="1", question="Who?", context="Ada's idea.",
+        ...                   answers=("Ada",), answer_starts=(0,))
+        >>> question_answer(row).inputs
+        "question: Who ? context: Ada ' s idea . "
+    """
+    question = pad_punctuation(row.question)
+    context = pad_punctuation(row.context)
+    return Example(
+        id=row.id,
+        inputs=_single_spaces(f"question: {question} context: {context}"),
+        targets=pad_punctuation(row.answers[0]),
+        references=row.answers,
+        context=row.context,
+    )
+
+
+def depad(prediction: str, *, context: str) -> str:
+    """Undo mT5's padding: the context's own text where the prediction occurs in it.
+
+    Both are compared without any white space, so `3 . 5 million` finds `3.5 million`
+    and `a - ha` finds `a-ha`. Of several places the first is taken: they differ in
+    white space only. A prediction that is not in the context is returned as it came,
+    without white space at its ends.
+
+    Example:
+        >>> depad("3 . 5 million", context="It cost $3.5 million.")
+        '3.5 million'
+        >>> depad("4 . 5 million", context="It cost $3.5 million.")
+        '4 . 5 million'
+    """
+    prediction = prediction.strip()
+    wanted = "".join(prediction.split())
+    if not wanted or prediction in context:
+        return prediction
+    squeezed, positions = _squeeze(context)
+    start = squeezed.find(wanted)
+    if start < 0:
+        return prediction
+    return context[positions[start] : positions[start + len(wanted) - 1] + 1]
+
+
+@functools.lru_cache(maxsize=256)  # questions share their context
+def _squeeze(context: str) -> tuple[str, tuple[int, ...]]:
+    """A text without white space, and where each kept character stood."""
+    positions = tuple(
+        index for index, character in enumerate(context) if not character.isspace()
+    )
+    return "".join(context.split()), positions
+
+
+def xnli(row: PairRow) -> Example:
+    """mT5's prompt for XNLI: digits as targets, which no language translates.
+
+    Example:
+        >>> row = PairRow(id="7", first="It rains.", second="It is wet.",
+        ...               label="neutral")
+        >>> xnli(row).inputs, xnli(row).targets
+        ('xnli: premise: It rains. hypothesis: It is wet.', '1')
+    """
+    digit = NLI_DIGITS[NLI_WORDS.index(row.label)]
+    return Example(
+        id=row.id,
+        inputs=f"xnli: premise: {row.first} hypothesis: {row.second}",
+        targets=digit,
+        references=(digit,),
+    )
+
+
+def mnli(row: PairRow) -> Example:
+    """T5's prompt for MNLI: fields in alphabetical order, words as targets.
+
+    Example:
+        >>> row = PairRow(id="7", first="It rains.", second="It is wet.",
+        ...               label="neutral")
+        >>> mnli(row).inputs, mnli(row).targets
+        ('mnli hypothesis: It is wet. premise: It rains.', 'neutral')
+    """
+    return Example(
+        id=row.id,
+        inputs=f"mnli hypothesis: {row.second} premise: {row.first}",
+        targets=row.label,
+        references=(row.label,),
+    )
+
+
+def paraphrase(row: PairRow) -> Example:
+    """mT5's prompt for PAWS-X: English words as targets.
+
+    Example:
+        >>> row = PairRow(id="7", first="A b.", second="B a.", label="paraphrase")
+        >>> paraphrase(row).inputs, paraphrase(row).targets
+        ('paws sentence1: A b. sentence2: B a.', 'paraphrase')
+    """
+    return Example(
+        id=row.id,
+        inputs=f"paws sentence1: {row.first} sentence2: {row.second}",
+        targets=row.label,
+        references=(row.label,),
+    )
+
+
+def text(row: TextRow) -> Example:
+    """A text as its own target; span corruption cuts it once it is tokens."""
+    return Example(id=row.id, inputs="", targets=row.text, references=())
+
+
+def postprocess(prediction_raw: str, *, kind: str, context: str | None = None) -> str:
+    """What is scored, from what the model wrote.
+
+    Args:
+        prediction_raw: the decoded text.
+        kind: the family's: `qa` answers are de-padded, other texts only stripped.
+        context: the example's raw context; needed for `qa`.
+    """
+    if kind == "qa":
+        return depad(prediction_raw, context=context or "")
+    return prediction_raw.strip()
+
+
+def as_mapping(example: Example) -> Mapping[str, object]:
+    """An example as the dictionary that SeqIO's sources yield.
+
+    SeqIO has no missing values: an absent context is an empty string.
+    """
+    return {
+        "id": example.id,
+        "inputs": example.inputs,
+        "targets": example.targets,
+        "references": list(example.references),
+        "context": example.context or "",
+    }

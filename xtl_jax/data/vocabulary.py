@@ -1,0 +1,385 @@
+"""Text to token ids and back, laid out as mT5 has it.
+
+Id 0 is padding, 1 ends a sequence, 2 stands for what the vocabulary lacks, then the
+pieces follow. *Sentinels* `<extra_id_0>`, `<extra_id_1>`, … mark the holes of span
+corruption; T5 numbers them from the end: `<extra_id_0>` has the highest id.
+
+Two kinds exist. A SentencePiece model is loaded from a file (plain, `.xz`, `.gz`; local
+or `gs://`); one laid out otherwise is *re-laid*: XLM-R's `<unk> <s> </s> , .` becomes
+`<pad> </s> <unk> , .` (the beginning-of-sentence piece goes, an encoder-decoder of T5's
+kind has none), so that text still falls into the same pieces. `"bytes"` is ByT5's: each
+UTF-8 byte is its value plus 3.
+
+    >>> vocabulary = load("bytes", extra_ids=2)
+    >>> vocabulary.encode("añ")
+    [100, 198, 180]
+    >>> vocabulary.decode([100, 198, 180, 1, 0, 0])
+    'añ'
+    >>> vocabulary.size, vocabulary.sentinel_ids
+    (261, (260, 259))
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pathlib
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from xtl_jax.data import sources
+from xtl_jax.errors import UserError
+
+if TYPE_CHECKING:
+    import seqio
+
+PAD_ID = 0
+EOS_ID = 1
+UNK_ID = 2
+BYTES = "bytes"
+_SPECIAL = 3  # ids before the first byte
+_SENTINEL = re.compile(r"^▁?<extra_id_(\d+)>$")
+
+
+class Vocabulary(Protocol):
+    """What a tokenizer offers; ids 0, 1, 2 are padding, end and unknown."""
+
+    pad_id: int
+    eos_id: int
+    unk_id: int
+    size: int  # ids, sentinels included
+    sentinel_ids: tuple[int, ...]  # `<extra_id_0>` first
+    sha256: str  # of everything that decides what `encode` gives
+    extra_ids: int  # sentinels added to what the file holds
+    spec: str  # what `load` was given
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, without end of sequence."""
+        ...
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of many texts, faster than one by one."""
+        ...
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text up to the first end of sequence, padding dropped."""
+        ...
+
+    def piece(self, token: int) -> str:
+        """How one id looks in a listing."""
+        ...
+
+    def seqio(self) -> seqio.Vocabulary:
+        """The same vocabulary for SeqIO's and T5X's tools."""
+        ...
+
+
+def load(spec: str | os.PathLike[str], *, extra_ids: int = 0) -> Vocabulary:
+    """A vocabulary from a SentencePiece file or `"bytes"`.
+
+    Args:
+        spec: path of a SentencePiece model (plain, `.xz`, `.gz`, `.bz2`; local or
+            `gs://`), or `"bytes"`.
+        extra_ids: sentinels to add after the pieces. mT5's own file holds its 100
+            already and needs 0.
+
+    Raises:
+        UserError: missing or damaged file, or sentinels asked for twice.
+    """
+    name = os.fspath(spec)
+    if extra_ids < 0:
+        raise UserError(f"extra_ids must be 0 or more, got {extra_ids}")
+    if name == BYTES:
+        return ByteVocabulary(extra_ids=extra_ids)
+    if not name:
+        raise UserError(
+            "no vocabulary given; pass a SentencePiece model's path or 'bytes'"
+        )
+    stamp = None
+    if "://" not in name and os.path.isfile(name):
+        status = os.stat(name)
+        stamp = (status.st_mtime_ns, status.st_size)
+    return _load_pieces(name, extra_ids, stamp)
+
+
+@functools.lru_cache(maxsize=8)
+def _load_pieces(name: str, extra_ids: int, stamp: object) -> PieceVocabulary:
+    """Cached by name and time stamp: parsing 250,000 pieces takes half a second."""
+    del stamp
+    model = relay(sources.read_bytes(name), name=name)
+    return PieceVocabulary(model, extra_ids=extra_ids, spec=name)
+
+
+class PieceVocabulary:
+    """A SentencePiece model in mT5's layout, with `extra_ids` sentinels added."""
+
+    pad_id = PAD_ID
+    eos_id = EOS_ID
+    unk_id = UNK_ID
+
+    def __init__(self, model: bytes, *, extra_ids: int, spec: str) -> None:
+        self.spec = spec
+        self.extra_ids = extra_ids
+        self._model = model
+        content = _with_sentinels(model, extra_ids) if extra_ids else model
+        self._processor = _processor(content, name=spec)
+        self.size = self._processor.get_piece_size()
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        self.sentinel_ids = _sentinel_ids(self._processor, name=spec)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, without end of sequence."""
+        return self._processor.encode(text)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of many texts, faster than one by one."""
+        return self._processor.encode(list(texts), num_threads=1)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text up to the first end of sequence, padding dropped.
+
+        Ids past the last piece, which a model with padded rows may emit, read as
+        unknown.
+        """
+        kept = _until_end(ids)
+        return self._processor.decode(
+            [token if token < self.size else UNK_ID for token in kept]
+        )
+
+    def piece(self, token: int) -> str:
+        """How one id looks in a listing."""
+        return self._processor.id_to_piece(token) if token < self.size else "<unused>"
+
+    def seqio(self) -> seqio.Vocabulary:
+        """The same vocabulary for SeqIO: its file lies in the cache folder."""
+        import seqio
+
+        path = cache_folder() / f"{hashlib.sha256(self._model).hexdigest()}.model"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+                part.write(self._model)
+            os.replace(part.name, path)
+        return seqio.SentencePieceVocabulary(str(path), extra_ids=self.extra_ids)
+
+
+class ByteVocabulary:
+    """ByT5's vocabulary: UTF-8 bytes plus 3, sentinels after."""
+
+    pad_id = PAD_ID
+    eos_id = EOS_ID
+    unk_id = UNK_ID
+    spec = BYTES
+
+    def __init__(self, *, extra_ids: int) -> None:
+        self.extra_ids = extra_ids
+        self.size = _SPECIAL + 256 + extra_ids
+        self.sentinel_ids = tuple(self.size - 1 - n for n in range(extra_ids))
+        self.sha256 = hashlib.sha256(f"bytes+{extra_ids}".encode()).hexdigest()
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, without end of sequence."""
+        return [byte + _SPECIAL for byte in text.encode("utf-8")]
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of many texts."""
+        return [self.encode(text) for text in texts]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text up to the first end of sequence; broken characters are left out."""
+        values = (token - _SPECIAL for token in _until_end(ids))
+        data = bytes(value for value in values if 0 <= value < 256)
+        return data.decode("utf-8", errors="ignore")
+
+    def piece(self, token: int) -> str:
+        """How one id looks in a listing."""
+        if token < _SPECIAL:
+            return ("<pad>", "</s>", "<unk>")[token]
+        if token < _SPECIAL + 256:
+            return f"<0x{token - _SPECIAL:02X}>"
+        return (
+            f"<extra_id_{self.size - 1 - token}>" if token < self.size else "<unused>"
+        )
+
+    def seqio(self) -> seqio.Vocabulary:
+        """The same vocabulary for SeqIO."""
+        import seqio
+
+        return seqio.ByteVocabulary(extra_ids=self.extra_ids)
+
+
+def _until_end(ids: Iterable[int]) -> Iterator[int]:
+    for value in ids:
+        token = int(value)
+        if token == EOS_ID:
+            return
+        if token != PAD_ID:
+            yield token
+
+
+def cache_folder() -> pathlib.Path:
+    """Folder of re-laid vocabularies: `$XTL_CACHE_DIR/vocabulary` or the user's."""
+    root = os.environ.get("XTL_CACHE_DIR")
+    base = pathlib.Path(root) if root else pathlib.Path.home() / ".cache" / "xtl_jax"
+    return base / "vocabulary"
+
+
+def _processor(model: bytes, *, name: str):
+    import sentencepiece
+
+    try:
+        return sentencepiece.SentencePieceProcessor(model_proto=model)
+    except (RuntimeError, TypeError) as error:
+        raise UserError(
+            f"{name}: is not a SentencePiece model, or is cut short ({error})"
+        ) from None
+
+
+def _sentinel_ids(processor, *, name: str) -> tuple[int, ...]:
+    """Sentinels by number. They stand in one row at the end or are absent."""
+    numbered: dict[int, int] = {}
+    for token in range(processor.get_piece_size() - 1, UNK_ID, -1):
+        match = _SENTINEL.match(processor.id_to_piece(token))
+        if match is None:
+            break
+        if int(match[1]) in numbered:
+            raise UserError(
+                f"{name}: <extra_id_{match[1]}> is there twice; the file holds its own "
+                "sentinels: use extra_ids=0"
+            )
+        numbered[int(match[1])] = token
+    if sorted(numbered) != list(range(len(numbered))):
+        raise UserError(
+            f"{name}: its sentinels are numbered {sorted(numbered)[:5]}…, "
+            "0, 1, 2, … is needed"
+        )
+    return tuple(numbered[number] for number in range(len(numbered)))
+
+
+def relay(model: bytes, *, name: str = "model") -> bytes:
+    """A SentencePiece model with pad 0, end 1, unknown 2, then all other pieces.
+
+    Pieces keep their text, score and order, so a text is cut at the same places. A
+    model that is laid out so already is returned as it is; the rewrite depends on
+    nothing but the bytes.
+
+    Raises:
+        UserError: not a SentencePiece model.
+    """
+    processor = _processor(model, name=name)
+    layout = (processor.pad_id(), processor.eos_id(), processor.unk_id())
+    if layout == (PAD_ID, EOS_ID, UNK_ID):
+        return model
+
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    piece = sentencepiece_model_pb2.ModelProto.SentencePiece
+    dropped = {processor.unk_id()}
+    for token in (processor.pad_id(), processor.eos_id(), processor.bos_id()):
+        if token >= 0:
+            dropped.add(token)
+    unknown = proto.pieces[processor.unk_id()].piece
+    names = {"pad": "<pad>", "eos": "</s>"}
+    if processor.eos_id() >= 0:
+        names["eos"] = proto.pieces[processor.eos_id()].piece
+    if processor.pad_id() >= 0:
+        names["pad"] = proto.pieces[processor.pad_id()].piece
+    rest = [
+        (old.piece, old.score, old.type)
+        for token, old in enumerate(proto.pieces)
+        if token not in dropped
+    ]
+    taken = {text for text, _, _ in rest}
+    for text in (*names.values(), unknown):
+        if text in taken:
+            raise UserError(
+                f"{name}: {text!r} is an ordinary piece of it, so it cannot be laid "
+                "out as mT5 has it; train a model with pad 0, eos 1, unk 2"
+            )
+    del proto.pieces[:]
+    proto.pieces.add(piece=names["pad"], score=0.0, type=piece.CONTROL)
+    proto.pieces.add(piece=names["eos"], score=0.0, type=piece.CONTROL)
+    proto.pieces.add(piece=unknown, score=0.0, type=piece.UNKNOWN)
+    for text, score, kind in rest:
+        proto.pieces.add(piece=text, score=score, type=kind)
+    trainer = proto.trainer_spec
+    trainer.pad_id, trainer.eos_id, trainer.unk_id = PAD_ID, EOS_ID, UNK_ID
+    trainer.bos_id = -1
+    trainer.pad_piece, trainer.eos_piece = names["pad"], names["eos"]
+    trainer.unk_piece = unknown
+    trainer.vocab_size = len(proto.pieces)
+    return proto.SerializeToString(deterministic=True)
+
+
+def _with_sentinels(model: bytes, extra_ids: int) -> bytes:
+    """Pieces `▁<extra_id_N>` at the end, as SeqIO adds them: highest number first."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    kind = sentencepiece_model_pb2.ModelProto.SentencePiece.USER_DEFINED
+    for number in reversed(range(extra_ids)):
+        proto.pieces.add(piece=f"▁<extra_id_{number}>", score=0.0, type=kind)
+    return proto.SerializeToString(deterministic=True)
+
+
+def train(
+    texts: Iterable[str],
+    *,
+    size: int,
+    normalizer: str = "nmt_nfkc",
+    character_coverage: float = 1.0,
+) -> bytes:
+    """A unigram SentencePiece model in mT5's layout, trained on a text.
+
+    Args:
+        texts: one sentence or document each.
+        size: pieces, the three special ones included.
+        normalizer: SentencePiece's rule: `nmt_nfkc` (mT5's) or `identity`.
+        character_coverage: share of characters that get a piece of their own.
+
+    Returns:
+        The model's bytes: the same for the same texts in the same order.
+
+    Raises:
+        UserError: the text is empty or too small for `size`.
+    """
+    import io
+
+    import sentencepiece
+
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            vocab_size=size,
+            model_type="unigram",
+            normalization_rule_name=normalizer,
+            character_coverage=character_coverage,
+            pad_id=PAD_ID,
+            eos_id=EOS_ID,
+            unk_id=UNK_ID,
+            bos_id=-1,
+            byte_fallback=False,
+            max_sentence_length=1_000_000,  # bytes; longer lines would be left out
+            num_threads=1,  # the order of sums, and so the scores, must not vary
+            shuffle_input_sentence=False,
+            minloglevel=2,
+        )
+    except (RuntimeError, OSError) as error:
+        raise UserError(
+            f"no SentencePiece model of {size} pieces from this text: {error}"
+        ) from None
+    return model.getvalue()
+
+
+def text_lines(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
+    """All lines of some text files that hold anything, for `train`."""
+    for path in paths:
+        for _, line in sources.read_lines(path):
+            if line.strip():
+                yield line
