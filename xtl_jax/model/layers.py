@@ -1,0 +1,257 @@
+"""The layers of mT5, with T5X's numerics.
+
+A parameter carries the names of its axes (`embed`, `joined_kv`, `mlp`, `heads`,
+`vocab`); `train/sharding.py` says on which mesh axis each lies. `joined_kv` is all heads
+side by side, head-major, kept as one axis because T5X stores attention kernels so and
+its Adafactor factors them so.
+
+Quirks kept on purpose, all from T5X (google-research/t5x, examples/t5):
+
+* attention logits are not divided by sqrt(head_dim); the initialiser of the query does
+  that once;
+* dropout masks are shared along the length axis of an activation, and along the query
+  axis of attention probabilities;
+* one table of relative biases serves all layers of a stack; cross attention has none.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from xtl_jax.model.sizes import ModelConfig
+from xtl_jax.typing import Array, Bool, Float, Int
+
+# Added to the logits of a masked pair, as T5X does: exp underflows to zero in float32.
+MASKED = -1e10
+
+
+class RMSNorm(nn.Module):
+    """Scale by the root mean square; no mean is subtracted, no bias added."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*batch embed"]) -> Float[Array, "*batch embed"]:
+        """Normalised in float32: bfloat16 has 8 significant bits, too few for a sum."""
+        scale = self.param(
+            "scale",
+            nn.with_logical_partitioning(nn.initializers.ones_init(), ("embed",)),
+            (x.shape[-1],),
+            jnp.float32,
+        )
+        wide = x.astype(jnp.float32)
+        mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
+        dtype = jnp.dtype(self.config.dtype)
+        normal = wide * jax.lax.rsqrt(mean_square + self.config.norm_epsilon)
+        return normal.astype(dtype) * jnp.broadcast_to(scale.astype(dtype), x.shape)
+
+
+class Dense(nn.Module):
+    """A matrix product with a float32 kernel [in, out] and no bias."""
+
+    features: int
+    axes: tuple[str, str]
+    dtype: str
+    scale: float = 1.0  # multiplies the initial values only
+    distribution: str = "normal"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*batch inner"]) -> Float[Array, "*batch outer"]:
+        """In `dtype`, accumulated by the hardware's own rule."""
+        base = nn.initializers.variance_scaling(1.0, "fan_in", self.distribution)
+
+        def init(key: Array, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
+            return base(key, shape, dtype) * jnp.asarray(self.scale, dtype)
+
+        kernel = self.param(
+            "kernel",
+            nn.with_logical_partitioning(init, self.axes),
+            (x.shape[-1], self.features),
+            jnp.float32,
+        )
+        dtype = jnp.dtype(self.dtype)
+        return x.astype(dtype) @ kernel.astype(dtype)
+
+
+class Attention(nn.Module):
+    """Multi-head attention, usable whole (training) or in parts (decoding)."""
+
+    config: ModelConfig
+    mode: str  # "train" drops, "eval" does not
+
+    def setup(self) -> None:
+        config = self.config
+
+        def project(scale: float = 1.0) -> Dense:
+            return Dense(
+                config.joined_kv, ("embed", "joined_kv"), config.dtype, scale=scale
+            )
+
+        # T5 folds 1/sqrt(head_dim) into the query initialiser; rescaling in the forward
+        # pass would break published checkpoints.
+        self.query = project(config.head_dim**-0.5)
+        self.key = project()
+        self.value = project()
+        self.out = Dense(config.embed, ("joined_kv", "embed"), config.dtype)
+        # Shared along the query axis, as T5X does.
+        self.dropout = nn.Dropout(
+            config.dropout_rate,
+            broadcast_dims=(-2,),
+            deterministic=self.mode != "train",
+        )
+
+    def keys_values(
+        self, x: Float[Array, "batch length embed"]
+    ) -> tuple[
+        Float[Array, "batch length heads head_dim"],
+        Float[Array, "batch length heads head_dim"],
+    ]:
+        """Keys and values of `x`."""
+        return self._heads(self.key(x)), self._heads(self.value(x))
+
+    def attend(
+        self,
+        x: Float[Array, "batch queries embed"],
+        keys: Float[Array, "batch length heads head_dim"],
+        values: Float[Array, "batch length heads head_dim"],
+        bias: Float[Array, "#batch #heads #queries length"],
+    ) -> Float[Array, "batch queries embed"]:
+        """Attention of `x` to `keys`; `bias` holds positions and mask together."""
+        queries = self._heads(self.query(x))
+        # Softmax in float32: differences of large logits vanish in bfloat16.
+        logits = jnp.einsum(
+            "bqhd,bkhd->bhqk", queries, keys, preferred_element_type=jnp.float32
+        )
+        logits = logits + jnp.broadcast_to(bias, logits.shape)
+        weights = jax.nn.softmax(logits, axis=-1).astype(x.dtype)
+        weights = self.dropout(weights)
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, values)
+        return self.out(mixed.reshape(*mixed.shape[:2], self.config.joined_kv))
+
+    def __call__(
+        self,
+        x: Float[Array, "batch queries embed"],
+        source: Float[Array, "batch length embed"],
+        bias: Float[Array, "#batch #heads #queries length"],
+    ) -> Float[Array, "batch queries embed"]:
+        """Attention of `x` to `source`."""
+        keys, values = self.keys_values(source)
+        return self.attend(x, keys, values, bias)
+
+    def _heads(self, x: Array) -> Array:
+        return x.reshape(*x.shape[:2], self.config.heads, self.config.head_dim)
+
+
+class GatedMLP(nn.Module):
+    """`wo(gelu(wi_0 x) * wi_1 x)`, gelu in its tanh form."""
+
+    config: ModelConfig
+    mode: str
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch length embed"]
+    ) -> Float[Array, "batch length embed"]:
+        """Feed-forward of each position."""
+        config = self.config
+
+        def wide(name: str) -> Dense:
+            return Dense(
+                *(config.mlp, ("embed", "mlp"), config.dtype),
+                distribution="truncated_normal",
+                name=name,
+            )
+
+        hidden = nn.gelu(wide("wi_0")(x), approximate=True) * wide("wi_1")(x)
+        hidden = length_dropout(config, self.mode)(hidden)
+        hidden = nn.with_logical_constraint(hidden, ("batch", "length", "mlp"))
+        return Dense(
+            *(config.embed, ("mlp", "embed"), config.dtype),
+            distribution="truncated_normal",
+            name="wo",
+        )(hidden)
+
+
+class RelativeBias(nn.Module):
+    """One learned number per head and bucket of distance."""
+
+    config: ModelConfig
+    bidirectional: bool
+
+    @nn.compact
+    def __call__(
+        self, queries: int, keys: int
+    ) -> Float[Array, "1 heads queries length"]:
+        """Biases between `queries` and `keys` positions, both from 0, float32."""
+        config = self.config
+        table = self.param(
+            "rel_embedding",
+            nn.with_logical_partitioning(
+                nn.initializers.variance_scaling(1.0, "fan_avg", "uniform"),
+                ("heads", "buckets"),
+            ),
+            (config.heads, config.buckets),
+            jnp.float32,
+        )
+        positions = np.arange(keys)[None, :] - np.arange(queries)[:, None]
+        buckets = relative_buckets(
+            positions,
+            bidirectional=self.bidirectional,
+            buckets=config.buckets,
+            max_distance=config.max_distance,
+        )
+        return table[:, buckets][None]
+
+
+def relative_buckets(
+    positions: np.ndarray, *, bidirectional: bool, buckets: int, max_distance: int
+) -> np.ndarray:
+    """Bucket of each relative position (key minus query), T5's rule.
+
+    Half of the buckets are exact distances, the other half grow logarithmically up to
+    `max_distance`; seen from both sides, half of all buckets belong to later keys.
+
+    Example:
+        >>> relative_buckets(np.array([-200, -8, -1, 0, 1, 8]), bidirectional=True,
+        ...                  buckets=32, max_distance=128).tolist()
+        [15, 8, 1, 0, 17, 24]
+    """
+    bucket = np.zeros_like(positions)
+    distance = -positions
+    if bidirectional:
+        buckets //= 2
+        bucket = bucket + (distance < 0) * buckets
+        distance = np.abs(distance)
+    else:
+        distance = np.maximum(distance, 0)
+    exact = buckets // 2
+    # T5 adds the float32 epsilon so that the logarithm of the border is not below it.
+    ratio = distance.astype(np.float32) / exact + np.finfo(np.float32).eps
+    growth = np.log(ratio) / np.log(max_distance / exact) * (buckets - exact)
+    far = np.minimum(exact + growth.astype(np.int32), buckets - 1)
+    return bucket + np.where(distance < exact, distance, far)
+
+
+def length_dropout(config: ModelConfig, mode: str) -> nn.Dropout:
+    """Dropout whose mask is shared along the length axis, as T5X has it."""
+    return nn.Dropout(
+        config.dropout_rate, broadcast_dims=(-2,), deterministic=mode != "train"
+    )
+
+
+def mask_bias(allowed: Bool[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """0 where a query may look, a large negative number where it may not."""
+    return jnp.where(allowed, jnp.float32(0.0), jnp.float32(MASKED))
+
+
+def same_segment(
+    queries: Int[Array, "batch queries"], keys: Int[Array, "batch length"]
+) -> Bool[Array, "batch 1 queries length"]:
+    """Pairs of the same segment; segment 0 is padding and pairs with nothing."""
+    queries, keys = queries[:, None, :, None], keys[:, None, None, :]
+    shape = (queries.shape[0], 1, queries.shape[2], keys.shape[3])
+    queries, keys = jnp.broadcast_to(queries, shape), jnp.broadcast_to(keys, shape)
+    return (queries == keys) & (queries > 0)

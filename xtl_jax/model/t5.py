@@ -1,0 +1,310 @@
+"""mT5: an encoder-decoder that turns token ids into hidden states and logits.
+
+Padding is id 0. Several short examples may share a row: their segment ids tell them
+apart, and attention stays inside a segment ("block-diagonal"):
+
+    tokens    [7, 8, 1, 5, 1, 0]
+    segments  [1, 1, 1, 2, 2, 0]
+
+Without segment ids a row is one segment, and its padding none. All layers of a stack
+are one scanned layer whose parameters have a leading `layers` axis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from xtl_jax.model.layers import (
+    Attention,
+    GatedMLP,
+    RelativeBias,
+    RMSNorm,
+    length_dropout,
+    mask_bias,
+    same_segment,
+)
+from xtl_jax.model.sizes import ModelConfig
+from xtl_jax.typing import Array, Float, Int
+
+_ACTIVATION = ("batch", "length", "embed")
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and feed-forward, each after a norm and added to its input."""
+
+    config: ModelConfig
+    mode: str
+
+    @nn.compact
+    def __call__(self, x: Array, bias: Array) -> tuple[Array, Array]:
+        """The next hidden states, twice: carried on, and given out to be looked at."""
+        x = nn.with_logical_constraint(x, _ACTIVATION)
+        y = RMSNorm(self.config, name="pre_attention_layer_norm")(x)
+        y = Attention(self.config, self.mode, name="attention")(y, y, bias)
+        x = x + length_dropout(self.config, self.mode)(y)
+        y = RMSNorm(self.config, name="pre_mlp_layer_norm")(x)
+        y = GatedMLP(self.config, self.mode, name="mlp")(y)
+        x = x + length_dropout(self.config, self.mode)(y)
+        return nn.with_logical_constraint(x, _ACTIVATION), x
+
+
+class DecoderLayer(nn.Module):
+    """Causal self-attention, attention to the encoder, feed-forward."""
+
+    config: ModelConfig
+    mode: str
+
+    def setup(self) -> None:
+        config, mode = self.config, self.mode
+        self.pre_self_attention_layer_norm = RMSNorm(config)
+        self.self_attention = Attention(config, mode)
+        self.pre_cross_attention_layer_norm = RMSNorm(config)
+        self.encoder_decoder_attention = Attention(config, mode)
+        self.pre_mlp_layer_norm = RMSNorm(config)
+        self.mlp = GatedMLP(config, mode)
+        self.dropout = length_dropout(config, mode)
+
+    def __call__(
+        self, x: Array, encoded: Array, self_bias: Array, cross_bias: Array
+    ) -> tuple[Array, None]:
+        """All target positions at once."""
+        x = nn.with_logical_constraint(x, _ACTIVATION)
+        y = self.pre_self_attention_layer_norm(x)
+        x = x + self.dropout(self.self_attention(y, y, self_bias))
+        y = self.pre_cross_attention_layer_norm(x)
+        y = self.encoder_decoder_attention(y, encoded, cross_bias)
+        x = x + self.dropout(y)
+        y = self.mlp(self.pre_mlp_layer_norm(x))
+        x = x + self.dropout(y)
+        return nn.with_logical_constraint(x, _ACTIVATION), None
+
+    def cross_keys_values(self, encoded: Array) -> tuple[Array, Array]:
+        """Keys and values of the encoder's output: computed once per input."""
+        return self.encoder_decoder_attention.keys_values(encoded)
+
+    def step(
+        self,
+        x: Float[Array, "batch 1 embed"],
+        index: Int[Array, ""],
+        cache: dict[str, Array],
+        self_bias: Array,
+        cross_bias: Array,
+    ) -> tuple[Array, dict[str, Array]]:
+        """Position `index` alone; `cache` holds what earlier positions computed."""
+        y = self.pre_self_attention_layer_norm(x)
+        key, value = self.self_attention.keys_values(y)
+        update = jax.lax.dynamic_update_slice_in_dim
+        keys = update(cache["self_keys"], key, index, axis=1)
+        values = update(cache["self_values"], value, index, axis=1)
+        x = x + self.self_attention.attend(y, keys, values, self_bias)
+        y = self.pre_cross_attention_layer_norm(x)
+        x = x + self.encoder_decoder_attention.attend(
+            y, cache["cross_keys"], cache["cross_values"], cross_bias
+        )
+        x = x + self.mlp(self.pre_mlp_layer_norm(x))
+        return x, {**cache, "self_keys": keys, "self_values": values}
+
+
+def _scanned(layer: type[nn.Module], config: ModelConfig, length: int, sides: int):
+    if config.remat != "none":
+        policy = {
+            "minimal": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+            "full": jax.checkpoint_policies.nothing_saveable,
+        }[config.remat]
+        layer = nn.remat(layer, policy=policy, prevent_cse=False)
+    return nn.scan(
+        layer,
+        variable_axes={"params": 0},
+        split_rngs={"params": True, "dropout": True},
+        in_axes=(nn.broadcast,) * sides,
+        length=length,
+        metadata_params={nn.PARTITION_NAME: "layers"},
+    )
+
+
+class Encoder(nn.Module):
+    """Embedded inputs to encoded inputs."""
+
+    config: ModelConfig
+    mode: str
+
+    @nn.compact
+    def __call__(self, x: Array, segments: Array) -> tuple[Array, Array]:
+        """Returns the normalised output and all layers' raw outputs [layers, ...]."""
+        config = self.config
+        length = x.shape[1]
+        bias = RelativeBias(config, bidirectional=True, name="relpos_bias")(
+            length, length
+        )
+        mask = mask_bias(same_segment(segments, segments))
+        shape = (mask.shape[0], config.heads, length, length)
+        bias = jnp.broadcast_to(bias, shape) + jnp.broadcast_to(mask, shape)
+        x = length_dropout(config, self.mode)(x)
+        layers = _scanned(EncoderLayer, config, config.encoder_layers, 1)
+        x, states = layers(config, self.mode, name="layers")(x, bias)
+        x = RMSNorm(config, name="encoder_norm")(x)
+        # This one mask alone is not shared along the length (T5X's network.py).
+        drop = nn.Dropout(config.dropout_rate, deterministic=self.mode != "train")
+        return drop(x), states
+
+
+class Decoder(nn.Module):
+    """Embedded decoder inputs to the states that the head turns into logits."""
+
+    config: ModelConfig
+    mode: str
+
+    @nn.compact
+    def __call__(
+        self, x: Array, encoded: Array, self_mask: Array, cross_mask: Array
+    ) -> Array:
+        """Normalised hidden states of every target position."""
+        config = self.config
+        batch, length = x.shape[:2]
+        bias = RelativeBias(config, bidirectional=False, name="relpos_bias")(
+            length, length
+        )
+        shape = (batch, config.heads, length, length)
+        self_bias = jnp.broadcast_to(bias, shape)
+        self_bias = self_bias + jnp.broadcast_to(mask_bias(self_mask), shape)
+        x = length_dropout(config, self.mode)(x)
+        layers = _scanned(DecoderLayer, config, config.decoder_layers, 3)
+        x, _ = layers(config, self.mode, name="layers")(
+            x, encoded, self_bias, mask_bias(cross_mask)
+        )
+        x = RMSNorm(config, name="decoder_norm")(x)
+        return length_dropout(config, self.mode)(x)
+
+
+class Embedding(nn.Module):
+    """Token ids to vectors: a gather, not scaled."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, ids: Int[Array, "batch length"]) -> Array:
+        """Vectors of `ids` in the compute dtype."""
+        table = self.param(
+            "embedding",
+            nn.with_logical_partitioning(
+                nn.initializers.normal(1.0), ("vocab", "embed")
+            ),
+            (self.config.vocab, self.config.embed),
+            jnp.float32,
+        )
+        x = jnp.take(table, ids, axis=0).astype(self.config.dtype)
+        return nn.with_logical_constraint(x, _ACTIVATION)
+
+
+class Head(nn.Module):
+    """Hidden states to logits in float32: not tied to the embedding, not scaled."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch length embed"]
+    ) -> Float[Array, "batch length vocab"]:
+        """Logits of every row of the vocabulary, padding rows too."""
+        init = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
+        kernel = self.param(
+            "kernel",
+            nn.with_logical_partitioning(init, ("embed", "vocab")),
+            (self.config.embed, self.config.vocab),
+            jnp.float32,
+        )
+        logits = jnp.einsum(
+            "ble,ev->blv",
+            x,
+            kernel.astype(x.dtype),
+            preferred_element_type=jnp.float32,
+        )
+        return nn.with_logical_constraint(logits, ("batch", "length", "vocab"))
+
+
+class T5(nn.Module):
+    """The whole network; `mode` is "train" (dropout) or "eval"."""
+
+    config: ModelConfig
+    mode: str = "eval"
+
+    def setup(self) -> None:
+        self.token_embedder = Embedding(self.config)
+        self.encoder = Encoder(self.config, self.mode)
+        self.decoder = Decoder(self.config, self.mode)
+        self.logits_dense = Head(self.config)
+
+    def encode(self, tokens: Array, segments: Array | None = None) -> Array:
+        """[batch, length] ids to [batch, length, embed] encoded inputs."""
+        return self.encoder(self.token_embedder(tokens), _segments(tokens, segments))[0]
+
+    def encoder_states(self, tokens: Array) -> tuple[Array, Array]:
+        """Encoded inputs, and [layers + 1, batch, length, embed] before the last norm.
+
+        Entry 0 is the embedding, entry i the output of layer i.
+        """
+        x = self.token_embedder(tokens)
+        encoded, states = self.encoder(x, _segments(tokens, None))
+        return encoded, jnp.concatenate([x[None], states], axis=0)
+
+    def hidden(self, batch: dict[str, Array]) -> Array:
+        """States before the head for a batch of model features (`data/features.py`).
+
+        What is padding in the decoder is told by the *targets*: its inputs begin with
+        id 0 without being padding.
+        """
+        inputs, targets = batch["encoder_input_tokens"], batch["decoder_target_tokens"]
+        input_segments = _segments(inputs, batch.get("encoder_segment_ids"))
+        target_segments = _segments(targets, batch.get("decoder_segment_ids"))
+        encoded = self.encode(inputs, input_segments)
+        length = targets.shape[1]
+        causal = jnp.tril(jnp.ones((1, 1, length, length), bool))
+        same = same_segment(target_segments, target_segments)
+        return self.decoder(
+            self.token_embedder(batch["decoder_input_tokens"]),
+            encoded,
+            jnp.broadcast_to(causal, same.shape) & same,
+            same_segment(target_segments, input_segments),
+        )
+
+    def head(self, hidden: Array) -> Array:
+        """Logits of hidden states."""
+        return self.logits_dense(hidden)
+
+    def __call__(self, batch: dict[str, Array]) -> Array:
+        """Logits [batch, length, vocab] float32 for a batch of model features."""
+        return self.logits_dense(self.hidden(batch))
+
+    def logits(self, inputs: Array, decoder_inputs: Array) -> Array:
+        """Logits where only the decoder's inputs are known: causality is the mask."""
+        segments = _segments(inputs, None)
+        encoded = self.encode(inputs)
+        batch, length = decoder_inputs.shape
+        shape = (batch, 1, length, length)
+        causal = jnp.broadcast_to(jnp.tril(jnp.ones(shape, bool)), shape)
+        cross = jnp.broadcast_to(
+            (segments > 0)[:, None, None, :], (batch, 1, length, inputs.shape[1])
+        )
+        hidden = self.decoder(
+            self.token_embedder(decoder_inputs), encoded, causal, cross
+        )
+        return self.logits_dense(hidden)
+
+
+def _segments(tokens: Array, segments: Array | None) -> Array:
+    return (tokens > 0).astype(jnp.int32) if segments is None else segments
+
+
+def init_params(config: ModelConfig, key: Array) -> Any:
+    """Fresh parameters, boxed with their logical axis names."""
+    ids = jnp.ones((1, 2), jnp.int32)
+    batch = {
+        "encoder_input_tokens": ids,
+        "decoder_input_tokens": ids,
+        "decoder_target_tokens": ids,
+    }
+    return T5(config).init(key, batch)["params"]
