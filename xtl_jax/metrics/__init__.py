@@ -1,1 +1,1 @@
-"""Official scorers, exactly: no jax, no seqio."""
+"""Official scorers, exactly: no jax, no seqio, imported in milliseconds."""

@@ -1,0 +1,66 @@
+"""What a metric is: sums over examples, and one division at the end.
+
+A metric turns one example into *counts* (sums that may be added: how many examples, how
+many were right, the F1 added up) and the sum of counts into *values* in percent. So the
+value of two halves put together is the value of the whole, a bootstrap resamples rows
+of counts, and nothing ever averages averages:
+
+    >>> from xtl_jax.metrics import accuracy
+    >>> rows = [
+    ...     accuracy.METRIC.counts(said, references=("yes",), language="en")
+    ...     for said in ("yes", "no", "yes", None)
+    ... ]
+    >>> add(rows)
+    {'total': 4.0, 'correct': 2.0}
+    >>> accuracy.METRIC.combine(add(rows))
+    {'accuracy': 50.0}
+
+A prediction of `None` is one that is missing: it scores 0 and stays in `total`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+
+Counts = Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A way to score one task: counts of an example, values of a sum of counts."""
+
+    name: str
+    primary: str  # the key that plots and checkpoint selection use
+    keys: tuple[str, ...]  # the values, in the order in which tables show them
+    counts: Callable[..., Counts]  # (prediction, *, references, language), has "total"
+    combine: Callable[[Counts], dict[str, float]]  # summed counts to percent by key
+
+    def __post_init__(self) -> None:
+        if self.primary not in self.keys:
+            raise ValueError(
+                f"Metric {self.name!r}: primary {self.primary!r} is none of {self.keys}"
+            )
+
+
+def add(rows: Iterable[Counts]) -> dict[str, float]:
+    """The sum of rows of counts, added in their order as the official scripts do.
+
+    Python's `sum` compensates rounding from 3.12 on, which would change last digits.
+    """
+    sums: dict[str, float] = {}
+    for row in rows:
+        for key, count in row.items():
+            sums[key] = sums.get(key, 0.0) + count
+    return sums
+
+
+def percent(part: float, *, total: float) -> float:
+    """100 * part / total, in this order of operations, as the official scripts have it.
+
+    Raises:
+        ValueError: nothing was counted.
+    """
+    if not total:
+        raise ValueError("no examples were counted, so there is no value")
+    return 100.0 * part / total
