@@ -1,0 +1,303 @@
+"""Tokenised examples on disk, read by number without reading the rest.
+
+A store is a folder:
+
+    inputs.tokens.bin    all inputs' tokens, one example after the other, int32
+    inputs.offsets.npy   where each example begins: n + 1 numbers, the last is the end
+    targets.tokens.bin, targets.offsets.npy      likewise
+    meta.jsonl           evaluation splits: id, prompt, references, context of each
+    meta.offsets.npy     where each line of it begins, in bytes
+    card.json            what it holds and what it was made from
+
+Example 7's inputs are tokens[offsets[7]:offsets[8]]. Token files are memory-mapped: a
+store of 100 GB opens at once and is shared by the processes of a host.
+
+A store is written beside its final place and renamed into it when complete, so a folder
+with the final name is whole; `Store` checks the files' sizes against the card anyway
+(an interrupted copy is not a rename). Numbers are little-endian on every machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from xtl_jax.data.features import TASK_FEATURES
+from xtl_jax.errors import UserError
+from xtl_jax.typing import Int
+
+FORMAT_VERSION = 1
+TOKENS = np.dtype("<i4")
+OFFSETS = np.dtype("<i8")
+PERCENTILES = (50, 90, 95, 99, 100)
+
+Example = Mapping[str, Any]
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+    """Makes the folder's list of names durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _length_summary(lengths: np.ndarray) -> dict[str, Any]:
+    if not len(lengths):
+        return {"tokens": 0, "mean": 0.0, "percentiles": {}}
+    marks = np.percentile(lengths, PERCENTILES, method="higher")
+    return {
+        "tokens": int(lengths.sum(dtype=np.int64)),
+        "mean": float(lengths.mean()),
+        "percentiles": {
+            str(p): int(v) for p, v in zip(PERCENTILES, marks, strict=True)
+        },
+    }
+
+
+class _Column:
+    """A file of items of different sizes, and where each begins."""
+
+    def __init__(self, folder: pathlib.Path, *, data: str, offsets: str) -> None:
+        self._file: BinaryIO = (folder / data).open("wb")
+        self._offsets_path = folder / offsets
+        self._ends = [0]
+
+    def add(self, content: bytes, *, items: int) -> None:
+        self._file.write(content)
+        self._ends.append(self._ends[-1] + items)
+
+    def close(self) -> np.ndarray:
+        """Writes the offsets, makes both files durable; returns the items' sizes."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        offsets = np.asarray(self._ends, OFFSETS)
+        with self._offsets_path.open("wb") as file:
+            np.save(file, offsets)
+            file.flush()
+            os.fsync(file.fileno())
+        return np.diff(offsets)
+
+    def abandon(self) -> None:
+        """Closes the file, whatever became of it."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def _write_into(
+    folder: pathlib.Path, examples: Iterable[Example], card: Mapping[str, Any]
+) -> None:
+    """Writes a whole store into an existing empty folder."""
+    columns = {
+        name: _Column(folder, data=f"{name}.tokens.bin", offsets=f"{name}.offsets.npy")
+        for name in TASK_FEATURES
+    }
+    meta: _Column | None = None
+    count = 0
+    try:
+        for example in examples:
+            for name, column in columns.items():
+                tokens = np.asarray(example[name], TOKENS)
+                column.add(tokens.tobytes(), items=len(tokens))
+            if "meta" in example:
+                if meta is None:
+                    meta = _Column(
+                        folder, data="meta.jsonl", offsets="meta.offsets.npy"
+                    )
+                line = json.dumps(example["meta"], ensure_ascii=False).encode() + b"\n"
+                meta.add(line, items=len(line))
+            count += 1
+        lengths = {name: column.close() for name, column in columns.items()}
+        if meta is not None and len(meta.close()) != count:
+            raise ValueError("some examples have meta data and some have none")
+    finally:
+        for column in (*columns.values(), meta):
+            if column is not None:
+                column.abandon()
+    if not count:
+        raise UserError(
+            f"{card.get('task')} {card.get('split')} has no examples: check that its "
+            "source file is the right one and is not empty"
+        )
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    whole = {
+        "format_version": FORMAT_VERSION,
+        **card,
+        "examples": count,
+        "lengths": {name: _length_summary(values) for name, values in lengths.items()},
+        "files": files,
+    }
+    with (folder / "card.json").open("w", encoding="utf-8") as file:
+        json.dump(whole, file, ensure_ascii=False, indent=2, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    _sync_folder(folder)
+
+
+def write(
+    folder: pathlib.Path, examples: Iterable[Example], card: Mapping[str, Any]
+) -> pathlib.Path:
+    """Writes a store; another process that finished it first wins.
+
+    Args:
+        folder: where it shall be. Nothing is there until all of it is.
+        examples: mappings with `inputs` and `targets` (token ids) and, for all or for
+            none of them, `meta` (a JSON object).
+        card: what is known of the store; counts and sizes are added to it.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        UserError: no space is left, or there is no example. Nothing remains.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = pathlib.Path(
+        tempfile.mkdtemp(prefix=partial_prefix(folder), dir=folder.parent)
+    )
+    try:
+        _write_into(partial, examples, card)
+        partial.chmod(0o755)  # mkdtemp gives 0700: a cache is shared between users
+        try:
+            partial.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            Store(folder)  # another process was faster; its store must be whole
+        _sync_folder(folder.parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        shutil.rmtree(partial, ignore_errors=True)
+        free = shutil.disk_usage(folder.parent).free
+        raise UserError(
+            f"no space left while writing {folder} ({free / 1e6:,.0f} MB free after "
+            "what was written has been removed); free some or choose another place "
+            "with --cache_dir"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def partial_prefix(folder: pathlib.Path) -> str:
+    """How the names of unfinished copies of `folder` begin.
+
+    Example:
+        >>> partial_prefix(pathlib.Path("cache/mnli/train-0123"))
+        '.train-0123.partial-'
+    """
+    return f".{folder.name}.partial-"
+
+
+class Store:
+    """A folder of tokenised examples, opened for reading.
+
+    Attributes:
+        folder: where it is.
+        card: what it holds: task, split, examples, lengths, transform, ...
+        num_examples: how many.
+        tokens_of: all tokens of a feature, memory-mapped.
+        offsets_of: where each example begins in them.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = pathlib.Path(folder)
+        self.card = read_card(self.folder)
+        for name, size in self.card["files"].items():
+            path = self.folder / name
+            found = path.stat().st_size if path.exists() else None
+            if found != size:
+                state = "is missing" if found is None else f"has {found:,} bytes"
+                raise UserError(
+                    f"damaged cache: {path} {state}, its card says {size:,}; delete "
+                    f"the folder {self.folder} and build it again (`xtl data cache "
+                    f"{self.card.get('task', 'TASK')}`)"
+                )
+        self.num_examples: int = self.card["examples"]
+        self.tokens_of = {n: self._map(f"{n}.tokens.bin") for n in TASK_FEATURES}
+        self.offsets_of = {n: self._offsets(f"{n}.offsets.npy") for n in TASK_FEATURES}
+        self.has_meta = "meta.jsonl" in self.card["files"]
+        if self.has_meta:
+            self._meta_offsets = self._offsets("meta.offsets.npy")
+            self._meta = np.asarray(np.memmap(self.folder / "meta.jsonl", mode="r"))
+
+    def _map(self, name: str) -> np.ndarray:
+        path = self.folder / name
+        if not path.stat().st_size:  # an empty file cannot be mapped
+            return np.zeros(0, TOKENS)
+        # asarray: a plain view of the mapping; np.memmap's own indexing is slower.
+        return np.asarray(np.memmap(path, dtype=TOKENS, mode="r"))
+
+    def _offsets(self, name: str) -> np.ndarray:
+        offsets = np.load(self.folder / name, mmap_mode="r")
+        if offsets.shape != (self.num_examples + 1,):
+            raise UserError(
+                f"damaged cache: {self.folder / name} has {len(offsets) - 1:,} "
+                f"examples, the card says {self.num_examples:,}; delete {self.folder} "
+                "and build it again"
+            )
+        return np.asarray(offsets)
+
+    @property
+    def lengths(self) -> dict[str, Int[np.ndarray, examples]]:
+        """Tokens of every example, by feature."""
+        return {n: np.diff(o).astype(np.int32) for n, o in self.offsets_of.items()}
+
+    def tokens(self, feature: str, index: int) -> Int[np.ndarray, tokens]:
+        """Token ids of one feature of one example."""
+        begin, end = self.offsets_of[feature][index : index + 2]
+        return self.tokens_of[feature][begin:end]
+
+    def meta(self, index: int) -> dict[str, Any]:
+        """Text of one example: id, inputs, references, context.
+
+        Raises:
+            UserError: the store was written without.
+        """
+        if not self.has_meta:
+            raise UserError(
+                f"{self.folder} keeps no texts, so it cannot be predicted from; build "
+                f"it with `xtl data cache {self.card.get('task', 'TASK')} --split "
+                f"{self.card.get('split', 'SPLIT')} --keep_text`"
+            )
+        begin, end = self._meta_offsets[index : index + 2]
+        return json.loads(self._meta[begin:end].tobytes())
+
+
+def read_card(folder: pathlib.Path) -> dict[str, Any]:
+    """The card of a store.
+
+    Raises:
+        UserError: there is none, it is not readable, or its format is another one.
+    """
+    path = folder / "card.json"
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} is no token store: it has no card.json; build one with `xtl "
+            "data cache TASK`"
+        ) from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(
+            f"damaged cache: {path} is not readable ({error}); delete the folder "
+            f"{folder} and build it again"
+        ) from None
+    if card.get("format_version") != FORMAT_VERSION:
+        raise UserError(
+            f"{path} has the format version {card.get('format_version')!r}; this "
+            f"version of xtl_jax reads {FORMAT_VERSION}: build the cache again"
+        )
+    return card
