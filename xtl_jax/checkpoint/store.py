@@ -1,0 +1,150 @@
+"""Our own checkpoints: orbax, sharded, written while training goes on.
+
+`RUN/checkpoints/STEP/` holds `state` (parameters, optimiser, step) and `position` (where
+the data feed stands). A checkpoint appears under its number only when it is complete;
+one that was damaged later is passed over for the one before, and the caller is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+from orbax.checkpoint import checkpoint_managers as policies
+
+from xtl_jax.errors import UserError
+
+FOLDER = "checkpoints"
+
+
+class Store:
+    """Checkpoints of one run directory."""
+
+    def __init__(self, run_dir: str | epath.Path, *, keep: int = 2) -> None:
+        # The newest ones and the one with the best dev score.
+        best = policies.BestN(
+            get_metric_fn=lambda metrics: metrics["score"],
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        )
+        self._folder = epath.Path(run_dir).absolute() / FOLDER
+        self._manager = ocp.CheckpointManager(
+            self._folder,
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=policies.AnyPreservationPolicy(
+                    [policies.LatestN(keep), best]
+                ),
+                cleanup_tmp_directories=True,
+            ),
+            item_names=("state", "position"),
+        )
+
+    def save(
+        self, step: int, state: Any, position: Any, *, score: float | None = None
+    ) -> None:
+        """Start writing; training may go on. `score` ranks it, higher is better."""
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state),
+                position=ocp.args.JsonSave(position),
+            ),
+            metrics=None if score is None else {"score": score},
+        )
+
+    def wait(self) -> None:
+        """Until what was saved lies on disk."""
+        self._manager.wait_until_finished()
+
+    def steps(self) -> list[int]:
+        """Steps of complete checkpoints, oldest first."""
+        return sorted(self._manager.all_steps())
+
+    def restore_latest(
+        self, like: Any, *, tell: Callable[[str], None]
+    ) -> tuple[Any, Any] | None:
+        """State and position of the newest checkpoint that can be read, or None.
+
+        Args:
+            like: a state (or shapes with shardings) that says what to expect.
+            tell: called with a message for each damaged checkpoint passed over.
+        """
+        steps = self.steps()
+        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        for step in reversed(steps):
+            try:
+                restored = self._manager.restore(
+                    step,
+                    args=ocp.args.Composite(
+                        state=ocp.args.StandardRestore(shapes),
+                        position=ocp.args.JsonRestore(),
+                    ),
+                )
+            except Exception as error:  # orbax raises many kinds on damaged files
+                reason = str(error).splitlines()[0][:200] if str(error) else ""
+                tell(
+                    f"checkpoint {self._folder / str(step)} cannot be read "
+                    f"({type(error).__name__}: {reason}); trying the one before"
+                )
+                continue
+            for later in steps[steps.index(step) + 1 :]:
+                # It must not count as the newest when its number comes round again.
+                self._manager.delete(later)
+            return restored["state"], restored["position"]
+        if steps:
+            raise UserError(
+                f"none of the checkpoints {steps} in {self._folder} can be read; "
+                "start again in another run directory"
+            )
+        return None
+
+    def close(self) -> None:
+        """Finish writing."""
+        self._manager.close()
+
+
+def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, Any]:
+    """Step and parameters (host arrays) of a run's best or newest checkpoint.
+
+    Args:
+        run_dir: the run.
+        step: which checkpoint; None takes the one with the best dev score, and the
+            newest where none has a score.
+    """
+    folder = run_dir / FOLDER
+    options = ocp.CheckpointManagerOptions(
+        read_only=True,
+        best_fn=lambda metrics: metrics["score"],
+        best_mode="max",
+    )
+    with ocp.CheckpointManager(
+        folder.absolute(), options=options, item_names=("state", "position")
+    ) as manager:
+        steps = sorted(manager.all_steps())
+        if not steps:
+            raise UserError(f"no checkpoint in {folder}: `xtl train` writes one")
+        if step is None:
+            step = manager.best_step()
+            step = steps[-1] if step is None else step
+        if step not in steps:
+            raise UserError(f"no checkpoint of step {step} in {folder}; have {steps}")
+    import numpy as np
+
+    item = folder.absolute() / str(step) / "state"
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+        tree = checkpointer.metadata(item).item_metadata.tree
+        kinds = jax.tree.map(
+            lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree["params"]
+        )
+        restored = checkpointer.restore(
+            item,
+            args=ocp.args.PyTreeRestore(
+                item={"params": jax.tree.map(lambda _: 0, tree["params"])},
+                restore_args={"params": kinds},
+                partial_restore=True,
+            ),
+        )
+    return step, restored["params"]

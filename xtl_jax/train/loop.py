@@ -1,0 +1,178 @@
+"""The training loop, readable from top to bottom.
+
+At each step: take a batch, update, and at three periods log, evaluate, save. Whatever
+needs a clock, a screen or a file is done by the `Observer` that the command line gives.
+Nothing on the device is waited for except where something is logged or saved, so the
+host prepares the next batch while the device computes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple, Protocol
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from xtl_jax.checkpoint.store import Store
+from xtl_jax.errors import UserError
+from xtl_jax.train import sharding
+from xtl_jax.train.config import RunConfig
+from xtl_jax.train.state import TrainState
+from xtl_jax.train.step import StepOutput, first_bad
+
+Outcome = Literal["finished", "stopped"]
+
+
+class Observer(Protocol):
+    """Who is told what happens."""
+
+    def stepped(self, step: int) -> None:
+        """A step was handed to the device."""
+
+    def logged(self, step: int, values: Mapping[str, float]) -> None:
+        """Values of the steps since the last log."""
+
+    def evaluated(self, step: int, values: Mapping[str, float]) -> None:
+        """Scores on the English dev set."""
+
+    def saved(self, step: int) -> None:
+        """A checkpoint is being written."""
+
+
+class Work(NamedTuple):
+    """One step's input: the batch on the device and where the feed stands after it."""
+
+    batch: Any
+    real_tokens: int  # of this host's rows, inputs and targets, no padding
+    next_position: Any  # JSON values
+
+
+def to_device(
+    fed: Iterator[tuple[dict[str, np.ndarray], Any]], mesh: Mesh
+) -> Iterator[Work]:
+    """Batches on the mesh, the next one under way while the last is computed on."""
+    place = sharding.batch_sharding(mesh)
+
+    def put(batch: dict[str, np.ndarray]) -> Any:
+        return {
+            name: jax.make_array_from_process_local_data(place, array)
+            for name, array in batch.items()
+        }
+
+    waiting: Work | None = None
+    for batch, position in fed:
+        tokens = int((batch["encoder_input_tokens"] > 0).sum())
+        tokens += int((batch["decoder_target_tokens"] > 0).sum())
+        work = Work(put(batch), tokens, position)
+        if waiting is not None:
+            yield waiting
+        waiting = work
+    if waiting is not None:
+        yield waiting
+
+
+def train(
+    state: TrainState,
+    *,
+    run: RunConfig,
+    update: Callable[[TrainState, Any], tuple[TrainState, StepOutput]],
+    work: Iterator[Work],
+    position: Any,
+    store: Store,
+    observer: Observer,
+    evaluate: Callable[[TrainState], Mapping[str, float]] | None,
+    stopping: Callable[[], bool],
+) -> tuple[TrainState, Outcome]:
+    """Train up to `run.steps`, from wherever `state` is.
+
+    Args:
+        state: to start from; its step says how many updates are behind it.
+        run: periods and number of steps.
+        update: the compiled step.
+        work: batches from `state.step` on.
+        position: of the feed at `state.step`, kept in a checkpoint made before any step.
+        store: where checkpoints go.
+        observer: is told.
+        evaluate: dev scores of a state, `score` among them (higher is better), or None.
+        stopping: whether to save and leave (SIGTERM).
+
+    Raises:
+        UserError: the loss is not finite; the first bad tensor is named.
+    """
+    pending: list[StepOutput] = []
+    tokens, scores = 0, None
+    step = int(state.step)
+    saved = step
+    while step < run.steps:
+        item = next(work)
+        state, output = update(state, item.batch)
+        step, position = step + 1, item.next_position
+        tokens += item.real_tokens
+        pending.append(output)
+        observer.stepped(step)
+        last, stop = step == run.steps, stopping()
+        scores = None
+
+        if step % run.log_period == 0 or last or stop:
+            observer.logged(step, _summary(pending, step, tokens))
+            pending, tokens = [], 0
+        if evaluate is not None and (step % run.eval_period == 0 or last) and not stop:
+            _check(pending, step)
+            scores = evaluate(state)
+            observer.evaluated(step, scores)
+        if step % run.save_period == 0 or last or stop:
+            _check(pending, step)
+            score = None if scores is None else scores["score"]
+            store.save(step, state, position, score=score)
+            observer.saved(step)
+            saved = step
+        if stop and not last:
+            store.wait()
+            return state, "stopped"
+    if saved < step or not store.steps():
+        store.save(step, state, position)
+        observer.saved(step)
+    store.wait()
+    return state, "finished"
+
+
+def _summary(outputs: list[StepOutput], step: int, tokens: int) -> dict[str, float]:
+    """Means over the steps since the last log: sums are added, then divided once."""
+    _check(outputs, step)
+    outputs = jax.device_get(outputs)
+    total = {
+        field: float(sum(float(getattr(o.sums, field)) for o in outputs))
+        for field in ("loss", "z_loss", "tokens", "correct")
+    }
+    per_token = max(total["tokens"], 1.0)
+    return {
+        "loss": total["loss"] / per_token,
+        "z_loss": total["z_loss"] / per_token,
+        "accuracy_percent": 100.0 * total["correct"] / per_token,
+        "gradient_norm": float(outputs[-1].gradient_norm),
+        "target_tokens": total["tokens"],
+        "real_tokens": float(tokens * jax.process_count()),
+        "steps": float(len(outputs)),
+    }
+
+
+def _check(outputs: list[StepOutput], step: int) -> None:
+    for back, output in enumerate(reversed(outputs)):
+        bad = first_bad(output)
+        loss = float(output.sums.loss)
+        if bad is not None or not math.isfinite(loss):
+            first = step - back
+            earlier = outputs[: len(outputs) - back - 1]
+            if any(
+                first_bad(o) or not math.isfinite(float(o.sums.loss)) for o in earlier
+            ):
+                continue
+            raise UserError(
+                f"the loss of step {first} is {loss}; first tensor with a gradient that "
+                f"is not finite: {bad or 'none, the loss alone'}. Nothing after the last "
+                "checkpoint was kept. Lower learning_rate, set gradient_clip, or look "
+                "at the batch of that step"
+            )
