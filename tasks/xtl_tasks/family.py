@@ -1,0 +1,141 @@
+"""What a family is: one task over its languages, as plain values.
+
+A *family* says where its rows are (`files`, `tfds`), how they are read (`read`), what
+text the model sees (`prompt`), how answers are scored (`metric`) and what a careful
+user must know (`card`). It builds nothing: `build.py` turns any family and language
+into a SeqIO task, and `loading.py` into rows or examples.
+
+A task is named `FAMILY` where the family has one language and `FAMILY.LANGUAGE`
+otherwise: `squad_v1`, `mlqa.ar`. MLQA also has pairs `CONTEXT-QUESTION`: `mlqa.en-ar`
+asks in Arabic about an English text. The language that is scored is the context's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from xtl_jax.data.prompts import Example
+from xtl_jax.data.readers import ReadOptions
+from xtl_jax.data.tfds_rows import TfdsSplit
+from xtl_jax.errors import UserError, near
+from xtl_jax.metrics.metric import Metric
+
+Role = Literal["intermediate", "target", "unsupervised"]
+Kind = Literal["qa", "classification", "text"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Card:
+    """The protocol card of a family: how it is used in the field, and its traps."""
+
+    summary: str
+    trains_on: str  # the English training set that zero-shot transfer uses
+    selection: str  # what may choose a checkpoint
+    normaliser: str  # what the scorer does to texts before it compares them
+    licence: str
+    homepage: str
+    traps: str
+    get: str  # how to get the files
+    toy: bool = False  # generated for this project: numbers mean nothing elsewhere
+    transform: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Family:
+    """One task over its languages."""
+
+    name: str
+    role: Role
+    kind: Kind
+    languages: tuple[str, ...]  # every key that can be built, pairs included
+    standard_languages: tuple[str, ...]  # the ones that tables average
+    files: Mapping[str, tuple[str, ...]]  # split -> release paths, tried in order
+    read: Callable[..., Any]  # (path, language=, split=, options=, dropped=) -> rows
+    prompt: Callable[[Any], Example]
+    metric: Metric | None
+    card: Card
+    tfds: Mapping[str, TfdsSplit] = dataclasses.field(default_factory=dict)
+    labels: tuple[str, ...] = ()  # classification: target texts by class id
+    train_languages: tuple[str, ...] | None = None  # None: all that have `train`
+    train_rows: int | None = None  # as published; asserted for release files
+    # Published rows elsewhere: key SPLIT or LANGUAGE/SPLIT.
+    split_rows: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    # Files that several families share: split -> family whose file settings apply too.
+    shares: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind == "classification" and not self.labels:
+            raise ValueError(f"Family {self.name!r}: classification needs labels")
+        extra = set(self.standard_languages) - set(self.languages)
+        if extra:
+            raise ValueError(
+                f"Family {self.name!r}: standard languages {sorted(extra)} are not "
+                "among its languages"
+            )
+
+    def task_name(self, language: str) -> str:
+        """`FAMILY`, or `FAMILY.LANGUAGE` where there are several languages."""
+        self.check_language(language)
+        return self.name if self.has_one_language else f"{self.name}.{language}"
+
+    @property
+    def has_one_language(self) -> bool:
+        """Whether the language is left out of the task's name."""
+        return len(self.languages) == 1
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Splits that the release has, in the order train, validation, test."""
+        known = ("train", "validation", "test")
+        return tuple(s for s in known if s in self.files or s in self.tfds)
+
+    def splits_of(self, language: str) -> tuple[str, ...]:
+        """Splits that one language has; some families train in English only."""
+        if self.train_languages is None or language in self.train_languages:
+            return self.splits
+        return tuple(split for split in self.splits if split != "train")
+
+    def check_language(self, language: str) -> None:
+        """Refuse a language that the family lacks, with the near ones."""
+        if language not in self.languages:
+            raise UserError(
+                f"{self.name} has no language {language!r}; near: "
+                f"{near(language, self.languages)}; it has: "
+                f"{', '.join(self.languages[:20])}"
+                f"{', …' if len(self.languages) > 20 else ''}"
+            )
+
+    def check_split(self, split: str, *, language: str) -> None:
+        """Refuse a split that the release lacks, saying what it has."""
+        self.check_language(language)
+        have = self.splits_of(language)
+        if split not in have:
+            why = (
+                f" (it trains on {self.card.trains_on})"
+                if split == "train" and self.card.trains_on
+                else ""
+            )
+            raise UserError(
+                f"{self.task_name(language)} has no split {split!r}{why}; it has: "
+                f"{', '.join(have)}"
+            )
+
+    def rows_published(self, *, language: str, split: str) -> int | None:
+        """Published number of rows of a split, or None where it is not stated."""
+        default = self.train_rows if split == "train" else self.split_rows.get(split)
+        return self.split_rows.get(f"{language}/{split}", default)
+
+
+def scored_language(language: str) -> str:
+    """Language whose scorer applies: the context's, for a pair.
+
+    Example:
+        >>> scored_language("en-ar"), scored_language("sw")
+        ('en', 'sw')
+    """
+    return language.split("-")[0] if len(language) == 5 else language
+
+
+__all__ = ["Card", "Family", "Kind", "ReadOptions", "Role", "scored_language"]

@@ -1,0 +1,153 @@
+"""Rows from TensorFlow Datasets, where it has the set and the set is prepared here.
+
+Nothing is downloaded: a set that is not in TFDS's data directory raises an error that
+says how to prepare it. The checks on rows are those that the readers of files make,
+where TFDS has not made them itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from xtl_jax.data.prompts import NLI_WORDS
+from xtl_jax.data.rows import PairRow, QuestionRow, Row
+from xtl_jax.errors import UserError
+
+_NO_LABEL = -1  # TFDS's class id of a row without a gold label
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TfdsSplit:
+    """One split of a TFDS set, and how its examples become rows.
+
+    `name` is `SET/CONFIG` and may hold `{language}`.
+    """
+
+    name: str
+    split: str
+    row: Callable[..., Row | None]  # (example, language=...) -> row; None: not ours
+
+    def filled(self, language: str) -> str:
+        """The set's name for one language."""
+        return self.name.replace("{language}", language)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def squad(example: Mapping[str, Any], *, language: str) -> QuestionRow:
+    """A row of `squad`, `xquad`, `mlqa` or `tydi_qa`."""
+    return QuestionRow(
+        id=_text(example["id"]),
+        question=_text(example["question"]),
+        context=_text(example["context"]),
+        answers=tuple(_text(text) for text in example["answers"]["text"]),
+        answer_starts=tuple(int(n) for n in example["answers"]["answer_start"]),
+        title=_text(example["title"]),
+    )
+
+
+def xnli(example: Mapping[str, Any], *, language: str) -> PairRow:
+    """A row of `xnli`, whose examples hold all languages side by side.
+
+    TFDS drops XNLI's pair ids; the reader numbers the rows instead.
+    """
+    hypotheses = dict(
+        zip(
+            map(_text, example["hypothesis"]["language"]),
+            map(_text, example["hypothesis"]["translation"]),
+            strict=True,
+        )
+    )
+    return PairRow(
+        id="",
+        first=_text(example["premise"][language]),
+        second=hypotheses[language],
+        label=NLI_WORDS[int(example["label"])],
+    )
+
+
+def mnli(example: Mapping[str, Any], *, language: str) -> PairRow | None:
+    """A row of `glue/mnli`, or None for one without a gold label."""
+    if int(example["label"]) == _NO_LABEL:
+        return None
+    return PairRow(
+        id=str(int(example["idx"])),
+        first=_text(example["premise"]),
+        second=_text(example["hypothesis"]),
+        label=NLI_WORDS[int(example["label"])],
+    )
+
+
+def is_prepared(source: TfdsSplit, *, language: str, tfds_dir: str | None) -> bool:
+    """Whether the set lies in TFDS's data directory, without importing TFDS."""
+    folder = os.path.join(folder_of(tfds_dir), source.filled(language))
+    if not os.path.isdir(folder):
+        return False
+    return any(
+        os.path.isfile(os.path.join(folder, version, "dataset_info.json"))
+        for version in os.listdir(folder)
+    )
+
+
+def folder_of(tfds_dir: str | None) -> str:
+    """TFDS's data directory: as given, `TFDS_DATA_DIR`, or its default."""
+    default = os.path.join(os.path.expanduser("~"), "tensorflow_datasets")
+    return tfds_dir or os.environ.get("TFDS_DATA_DIR") or default
+
+
+def read(source: TfdsSplit, *, language: str, tfds_dir: str | None) -> Iterator[Row]:
+    """Rows of a prepared TFDS set, in its own order.
+
+    Raises:
+        UserError: the set is prepared in a version that this TFDS cannot read, or
+            lacks the split, or is unlabelled.
+    """
+    import tensorflow_datasets as tfds
+
+    name = source.filled(language)
+    folder = folder_of(tfds_dir)
+    try:
+        data = tfds.builder(name, data_dir=folder).as_data_source(split=source.split)
+    except NotImplementedError:
+        data = None  # a file format without random access: tfrecord, the usual one
+    except (ValueError, KeyError, tfds.core.DatasetNotFoundError) as error:
+        raise UserError(
+            f"TFDS {name} split {source.split!r} in {folder}: {error}; prepare it "
+            f"again with `tfds build {name} --data_dir={folder}`"
+        ) from None
+    if data is None:
+        try:
+            data = tfds.as_numpy(
+                tfds.builder(name, data_dir=folder).as_dataset(
+                    split=source.split, shuffle_files=False
+                )
+            )
+        except (ValueError, AssertionError, KeyError) as error:
+            raise UserError(
+                f"TFDS {name} split {source.split!r} in {folder}: {error}; prepare it "
+                f"again with `tfds build {name} --data_dir={folder}`"
+            ) from None
+    kept = 0
+    for number, example in enumerate(data):
+        row = source.row(example, language=language)
+        if row is None:
+            continue
+        if isinstance(row, QuestionRow) and not any(row.answers):
+            raise UserError(
+                f"TFDS {name} split {source.split!r}: row {number} (id {row.id!r}) has "
+                "no answer: the split is unlabelled and cannot be trained on or scored"
+            )
+        if not row.id:
+            row = dataclasses.replace(row, id=str(number))
+        kept += 1
+        yield row
+    if not kept:
+        raise UserError(
+            f"TFDS {name} split {source.split!r} in {folder} holds no row in "
+            f"{language!r}"
+        )
