@@ -294,6 +294,7 @@ def evaluation_batches(
     lengths: Lengths,
     batch_size: int,
     buckets: tuple[int, ...],
+    first: int | None = None,
     shard: tuple[int, int] = (0, 1),
 ) -> Iterator[EvaluationBatch]:
     """Every example of a store once, the longest first.
@@ -306,6 +307,7 @@ def evaluation_batches(
         lengths: longer examples are cut to them.
         batch_size: rows, over all hosts.
         buckets: ascending lengths, the last at least `lengths.inputs`.
+        first: only so many examples from the beginning of the store.
         shard: (number of this host, number of hosts).
 
     Raises:
@@ -327,11 +329,11 @@ def evaluation_batches(
             f"{store.folder} holds texts for span corruption, which has no answers to "
             "evaluate"
         )
-    size = np.minimum(store.lengths["inputs"], lengths.inputs)
+    size = np.minimum(store.lengths["inputs"][:first], lengths.inputs)
     by_length = np.argsort(-size, kind="stable")
     mine = batch_size // hosts
-    for first in range(0, store.num_examples, batch_size):
-        members = by_length[first : first + batch_size]
+    for begin in range(0, len(by_length), batch_size):
+        members = by_length[begin : begin + batch_size]
         bucket = next(b for b in buckets if b >= size[members[0]])
         indices = np.full(batch_size, -1, np.int64)
         indices[: len(members)] = members

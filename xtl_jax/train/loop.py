@@ -21,7 +21,7 @@ from xtl_jax.errors import UserError
 from xtl_jax.train import sharding
 from xtl_jax.train.config import RunConfig
 from xtl_jax.train.state import TrainState
-from xtl_jax.train.step import StepOutput, first_bad
+from xtl_jax.train.step import StepOutput, parameter_path
 
 Outcome = Literal["finished", "stopped"]
 
@@ -117,14 +117,14 @@ def train(
         scores = None
 
         if step % run.log_period == 0 or last or stop:
-            observer.logged(step, _summary(pending, step, tokens))
+            observer.logged(step, _summary(pending, step, tokens, state))
             pending, tokens = [], 0
         if evaluate is not None and (step % run.eval_period == 0 or last) and not stop:
-            _check(pending, step)
+            _check(pending, step, state)
             scores = evaluate(state)
             observer.evaluated(step, scores)
         if step % run.save_period == 0 or last or stop:
-            _check(pending, step)
+            _check(pending, step, state)
             score = None if scores is None else scores["score"]
             store.save(step, state, position, score=score)
             observer.saved(step)
@@ -139,9 +139,11 @@ def train(
     return state, "finished"
 
 
-def _summary(outputs: list[StepOutput], step: int, tokens: int) -> dict[str, float]:
+def _summary(
+    outputs: list[StepOutput], step: int, tokens: int, state: TrainState
+) -> dict[str, float]:
     """Means over the steps since the last log: sums are added, then divided once."""
-    _check(outputs, step)
+    _check(outputs, step, state)
     outputs = jax.device_get(outputs)
     total = {
         field: float(sum(float(getattr(o.sums, field)) for o in outputs))
@@ -159,20 +161,15 @@ def _summary(outputs: list[StepOutput], step: int, tokens: int) -> dict[str, flo
     }
 
 
-def _check(outputs: list[StepOutput], step: int) -> None:
-    for back, output in enumerate(reversed(outputs)):
-        bad = first_bad(output)
-        loss = float(output.sums.loss)
-        if bad is not None or not math.isfinite(loss):
-            first = step - back
-            earlier = outputs[: len(outputs) - back - 1]
-            if any(
-                first_bad(o) or not math.isfinite(float(o.sums.loss)) for o in earlier
-            ):
-                continue
-            raise UserError(
-                f"the loss of step {first} is {loss}; first tensor with a gradient that "
-                f"is not finite: {bad or 'none, the loss alone'}. Nothing after the last "
-                "checkpoint was kept. Lower learning_rate, set gradient_clip, or look "
-                "at the batch of that step"
-            )
+def _check(outputs: list[StepOutput], step: int, state: TrainState) -> None:
+    """Stop at the first of the last steps whose loss or gradient is not finite."""
+    for number, output in enumerate(outputs, start=step - len(outputs) + 1):
+        loss, bad = float(output.sums.loss), int(output.first_bad)
+        if bad < 0 and math.isfinite(loss):
+            continue
+        name = parameter_path(state.params, bad) if bad >= 0 else "none, the loss alone"
+        raise UserError(
+            f"step {number}: the loss is {loss}; first parameter with a gradient that is "
+            f"not finite: {name}. The run keeps its last checkpoint and can go on from "
+            "it with a lower learning_rate or with gradient_clip"
+        )

@@ -20,7 +20,7 @@ from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.model.t5 import T5
 from xtl_jax.train.config import RunConfig
 from xtl_jax.train.state import TrainState
-from xtl_jax.typing import Array, Float
+from xtl_jax.typing import Array, Float, Int
 
 Batch = dict[str, Array]
 
@@ -30,7 +30,7 @@ class StepOutput(NamedTuple):
 
     sums: LossSums
     gradient_norm: Float[Array, ""]  # of the gradient that the optimiser saw
-    finite: Any  # tree of booleans like the parameters: their gradient is finite
+    first_bad: Int[Array, ""]  # first parameter with a non-finite gradient, or -1
 
 
 def step_key(seed: int, step: Array) -> Array:
@@ -123,16 +123,19 @@ def make_train_step(
         output = StepOutput(
             sums=sums,
             gradient_norm=jnp.sqrt(sum(jax.tree.leaves(squares))),
-            finite=jax.tree.map(jnp.isfinite, squares),
+            first_bad=_first_bad(jax.tree.leaves(squares)),
         )
         return TrainState(state.step + 1, params, opt_state), output
 
     return train_step
 
 
-def first_bad(output: StepOutput) -> str | None:
-    """Path of the first parameter whose gradient is not finite, in network order."""
-    for path, finite in jax.tree_util.tree_leaves_with_path(output.finite):
-        if not bool(finite):
-            return "/".join(str(key.key) for key in path)
-    return None
+def _first_bad(squares: list[Array]) -> Array:
+    bad = ~jnp.isfinite(jnp.stack(squares))
+    return jnp.where(jnp.any(bad), jnp.argmax(bad).astype(jnp.int32), jnp.int32(-1))
+
+
+def parameter_path(params: Any, number: int) -> str:
+    """Path of the parameter that `StepOutput.first_bad` numbers."""
+    path, _ = jax.tree_util.tree_leaves_with_path(params)[number]
+    return "/".join(str(key.key) for key in path)

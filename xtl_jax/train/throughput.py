@@ -1,10 +1,10 @@
 """How near the hardware's limit a run is.
 
 MFU (model FLOPs utilisation) here is the useful FLOPs of the rows of a step
-(`ModelConfig.train_flops`: 6 per weight and token, no recomputation, look-ups free, rows
-counted at their full length) per second, over the peak of all devices. Peaks of TPUs and
-GPUs are their makers' dense bfloat16 figures; a CPU's is what one float32 product of
-large matrices reaches on it.
+(`ModelConfig.train_flops`: 6 per weight and token, no recomputation, look-ups free,
+rows counted at their full length) per second, over the peak of all devices. Peaks of
+TPUs and GPUs are their makers' dense bfloat16 figures; a CPU's is what one float32
+product of large matrices reaches on it.
 """
 
 from __future__ import annotations

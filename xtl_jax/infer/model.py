@@ -1,0 +1,240 @@
+"""A model to ask questions of, whoever trained it.
+
+`load` takes a run directory of ours, a checkpoint of T5X in either of its layouts, or a
+Hugging Face folder, and gives a `LoadedModel`:
+
+    model = xtl_jax.load("runs/squad")
+    model.logits(inputs=ids, decoder_inputs=ids)   # [batch, length, vocab] float32
+    model.score(inputs=ids, targets=ids)           # [batch] summed log-likelihood, nats
+    model.generate(inputs=ids, max_length=32)      # [batch, 32] ids, 0 after the end id
+    model.embed(inputs=ids)                        # [batch, embed] masked mean
+
+All ids are whole numbers in [batch, length] arrays; 0 is padding, on the right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+
+from xtl_jax.checkpoint import huggingface, store, t5x
+from xtl_jax.errors import UserError
+from xtl_jax.model import decoding
+from xtl_jax.model.loss import token_losses
+from xtl_jax.model.sizes import ModelConfig
+from xtl_jax.model.t5 import T5
+from xtl_jax.typing import Array, Float, Int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoadedModel:
+    """Parameters with the shape they belong to.
+
+    Attributes:
+        config: shape and computation dtype.
+        params: parameters, float32, layers stacked.
+        source: path they came from.
+        step: training step they were saved at.
+        vocabulary_size: ids that may be generated; rows beyond are padding.
+    """
+
+    config: ModelConfig
+    params: Any
+    source: str
+    step: int
+    vocabulary_size: int
+
+    def logits(
+        self,
+        *,
+        inputs: Int[Array, "batch length"],
+        decoder_inputs: Int[Array, "batch targets"],
+    ) -> Float[np.ndarray, "batch targets vocab"]:
+        """Logits after each decoder input; the first of them is id 0."""
+        inputs, decoder_inputs = self._ids(inputs), self._ids(decoder_inputs)
+        return np.asarray(_logits(self.config, self.params, inputs, decoder_inputs))
+
+    def score(
+        self,
+        *,
+        inputs: Int[Array, "batch length"],
+        targets: Int[Array, "batch targets"],
+    ) -> Float[np.ndarray, "batch"]:
+        """Log-likelihood of each target in nats, summed over its ids up to padding."""
+        inputs, targets = self._ids(inputs), self._ids(targets)
+        return np.asarray(_score(self.config, self.params, inputs, targets))
+
+    def generate(
+        self, *, inputs: Int[Array, "batch length"], max_length: int = 32
+    ) -> Int[np.ndarray, "batch max_length"]:
+        """Greedy decoding: ids up to the end id, which is included, then 0."""
+        decoded = generate(
+            *(self.config, self.params, self._ids(inputs)),
+            max_length=max_length,
+            vocabulary_size=self.vocabulary_size,
+        )
+        return np.asarray(decoded.tokens)
+
+    def embed(
+        self, *, inputs: Int[Array, "batch length"], layer: int = -1
+    ) -> Float[np.ndarray, "batch embed"]:
+        """Mean of encoder states over real tokens.
+
+        Args:
+            inputs: ids; a row must have at least one that is not padding.
+            layer: -1 the encoder's normalised output; 0 the embedding; i the raw output
+                of layer i (not normalised: mT5 is pre-norm).
+        """
+        if not -1 <= layer <= self.config.encoder_layers:
+            raise UserError(
+                f"layer must be -1 (normalised output) or 0 … "
+                f"{self.config.encoder_layers}, got {layer}"
+            )
+        ids = self._ids(inputs)
+        return np.asarray(_embed(self.config, self.params, ids, layer))
+
+    def _ids(self, ids: Any) -> Array:
+        array = np.asarray(ids)
+        if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
+            raise UserError(
+                "ids must be whole numbers in a [batch, length] array, got "
+                f"{array.dtype} of shape {array.shape}; pad rows with 0"
+            )
+        if array.size and (array.min() < 0 or array.max() >= self.config.vocab):
+            raise UserError(
+                f"ids must be in [0, {self.config.vocab}), got {array.min()} … "
+                f"{array.max()}: the vocabulary does not fit this checkpoint"
+            )
+        return jnp.asarray(array, jnp.int32)
+
+
+@functools.partial(
+    jax.jit, static_argnums=0, static_argnames=("max_length", "vocabulary_size")
+)
+def generate(
+    config: ModelConfig,
+    params: Any,
+    inputs: Int[Array, "batch length"],
+    *,
+    max_length: int,
+    vocabulary_size: int,
+) -> decoding.Decoded:
+    """Compiled greedy decoding; one compilation per shape of `inputs`."""
+    return decoding.greedy(
+        config,
+        params,
+        inputs,
+        max_length=max_length,
+        vocabulary_size=vocabulary_size,
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _logits(config: ModelConfig, params: Any, inputs: Array, decoder: Array) -> Array:
+    return T5(config).apply({"params": params}, inputs, decoder, method="logits")
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _score(config: ModelConfig, params: Any, inputs: Array, targets: Array) -> Array:
+    batch = {
+        "encoder_input_tokens": inputs,
+        "decoder_input_tokens": jnp.pad(targets[:, :-1], ((0, 0), (1, 0))),
+        "decoder_target_tokens": targets,
+    }
+    logits = T5(config).apply({"params": params}, batch)
+    nll, _ = token_losses(logits, targets)
+    return -jnp.sum(jnp.where(targets > 0, nll, 0.0), axis=1)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def _embed(config: ModelConfig, params: Any, inputs: Array, layer: int) -> Array:
+    encoded, states = T5(config).apply(
+        {"params": params}, inputs, method="encoder_states"
+    )
+    states = (encoded if layer < 0 else states[layer]).astype(jnp.float32)
+    real = (inputs > 0).astype(jnp.float32)[..., None]
+    total = jnp.sum(states * jnp.broadcast_to(real, states.shape), axis=1)
+    return total / jnp.broadcast_to(
+        jnp.maximum(jnp.sum(real, axis=1), 1.0), total.shape
+    )
+
+
+def load(path: str, *, dtype: str = "float32", step: int | None = None) -> LoadedModel:
+    """A model from a run directory, a T5X checkpoint or a Hugging Face folder.
+
+    Args:
+        path: folder on disk or `gs://`. For T5X either `checkpoint_N` or the folder
+            above it, whose highest N is taken.
+        dtype: of computation; parameters stay float32.
+        step: which checkpoint of a run; None takes the best on the English dev set.
+
+    Raises:
+        UserError: no folder, or none of these kinds.
+    """
+    folder = epath.Path(path)
+    if not folder.is_dir():
+        raise UserError(f"no folder {path}: give a run directory or a checkpoint")
+    if (folder / "run.json").is_file():
+        return _ours(folder, dtype=dtype, step=step)
+    if (folder.parent / "../run.json").exists() and folder.parent.name == store.FOLDER:
+        return _ours(folder.parent.parent, dtype=dtype, step=int(folder.name))
+    if huggingface.is_checkpoint(folder):
+        config, params = huggingface.read(folder)
+        return _loaded(config, params, dtype=dtype, source=path, step=0)
+    inner = sorted(
+        (child for child in folder.iterdir() if _NUMBERED.fullmatch(child.name)),
+        key=t5x.step,
+    )
+    chosen = inner[-1] if inner and not t5x.is_checkpoint(folder) else folder
+    if t5x.is_checkpoint(chosen):
+        config, params = t5x.read(chosen)
+        return _loaded(
+            config, params, dtype=dtype, source=str(chosen), step=t5x.step(chosen)
+        )
+    raise UserError(
+        f"{path} is neither a run directory (run.json), nor a T5X checkpoint "
+        "(checkpoint or state/), nor a Hugging Face folder (config.json); it holds "
+        f"{sorted(child.name for child in folder.iterdir())[:5]}"
+    )
+
+
+_NUMBERED = re.compile(r"checkpoint_\d+")
+
+
+def run_document(run_dir: epath.Path) -> dict[str, Any]:
+    """The resolved config that a run directory keeps in `run.json`."""
+    path = run_dir / "run.json"
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not complete JSON: {error}") from error
+
+
+def _ours(folder: epath.Path, *, dtype: str, step: int | None) -> LoadedModel:
+    document = run_document(folder)
+    config = ModelConfig(**document["model"])
+    found, params = store.read_params(folder, step=step)
+    source = str(folder / store.FOLDER / str(found))
+    loaded = _loaded(config, params, dtype=dtype, source=source, step=found)
+    size = document["environment"].get("vocabulary_size", config.vocab)
+    return dataclasses.replace(loaded, vocabulary_size=size)
+
+
+def _loaded(
+    config: ModelConfig, params: Any, *, dtype: str, source: str, step: int
+) -> LoadedModel:
+    return LoadedModel(
+        config=dataclasses.replace(config, dtype=dtype),  # type: ignore[arg-type]
+        params=params,
+        source=source,
+        step=step,
+        vocabulary_size=config.vocab,
+    )

@@ -1,0 +1,86 @@
+"""An evaluation split in, one prediction for each of its examples out.
+
+Examples are decoded in batches of few lengths, the longest first, and put back into the
+order of the split. Whatever is needed from outside (where parameters lie, how a batch
+gets there) is given by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from xtl_jax.data import pipeline
+from xtl_jax.data.features import Lengths
+from xtl_jax.data.store import Store
+from xtl_jax.data.vocabulary import Vocabulary
+from xtl_jax.errors import UserError
+from xtl_jax.infer import model as models
+from xtl_jax.model.sizes import ModelConfig
+
+
+class Prediction(NamedTuple):
+    """What a model says to one example."""
+
+    text: str  # as decoded
+    log_probability: float  # nats, summed over the generated ids
+
+
+def predict(
+    config: ModelConfig,
+    params: Any,
+    store: Store,
+    *,
+    vocabulary: Vocabulary,
+    lengths: Lengths,
+    decode_length: int,
+    batch_size: int,
+    first: int | None = None,
+    put: Callable[[np.ndarray], Any] = lambda rows: rows,
+    progress: Callable[[int], None] = lambda examples: None,
+) -> list[Prediction]:
+    """Greedy predictions for a split, in its order.
+
+    Args:
+        config: the model's shape.
+        params: its parameters, wherever they shall be computed with.
+        store: cached examples of the split.
+        vocabulary: to decode with.
+        lengths: longer inputs are cut.
+        decode_length: ids at most.
+        batch_size: rows decoded together.
+        first: only so many examples.
+        put: lays a batch out on devices.
+        progress: told how many examples are done.
+    """
+    wanted = store.num_examples if first is None else min(first, store.num_examples)
+    if not wanted:
+        raise UserError(f"{store.folder} has no example to predict")
+    found: list[Prediction | None] = [None] * wanted
+    batches = pipeline.evaluation_batches(
+        store,
+        lengths=lengths,
+        batch_size=batch_size,
+        buckets=pipeline.buckets(lengths.inputs),
+        first=first,
+    )
+    done = 0
+    for batch in batches:
+        decoded = models.generate(
+            config,
+            params,
+            put(batch.encoder_input_tokens),
+            max_length=decode_length,
+            vocabulary_size=vocabulary.size,
+        )
+        tokens = np.asarray(decoded.tokens)
+        log_probability = np.asarray(decoded.log_probability)
+        for row, index in enumerate(batch.indices.tolist()):
+            if index >= 0:
+                text = vocabulary.decode(tokens[row].tolist())
+                found[index] = Prediction(text, float(log_probability[row]))
+                done += 1
+        progress(done)
+    return [prediction for prediction in found if prediction is not None]
