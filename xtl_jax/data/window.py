@@ -104,13 +104,13 @@ def _corrupted(
     longest = _longest_chunk(lengths, noise_density=noise_density, mean_span=mean_span)
     made: dict[str, list[np.ndarray]] = {name: [] for name in TASK_FEATURES}
     for example, key in zip(index.tolist(), keys.tolist(), strict=True):
-        text = store.tokens(settings["feature"], example)
+        text = store.tokens("targets", example)
         if len(text) > longest:
             begin = order.key(key, len(text)) % (len(text) - longest + 1)
             text = text[begin : begin + longest]
         inputs, targets = span_corruption.corrupt(
             text,
-            sentinels=settings["sentinels"],
+            sentinels=store.card["sentinels"],
             noise_density=noise_density,
             mean_span=mean_span,
             key=key,

@@ -1,0 +1,354 @@
+"""Which token store belongs to a task, and how it is made.
+
+A store's folder is `CACHE_DIR/TASK/SPLIT-HASH`. The hash covers everything that decides
+its content, its *recipe*: the task's definition, the vocabulary's checksum, name, size
+and checksum of each source file, and the store's format. Change one and another folder
+is looked for; nothing is ever overwritten and nothing stale is read.
+
+A training machine may have the caches and not the files they were made from. Then the
+one cache whose definition and vocabulary agree is taken; none, or several, is an error
+that says how to make the right one.
+
+Only `build` needs SeqIO and TensorFlow. Of processes that build the same store at once
+all but one wait, where the file system has locks; elsewhere the slower ones throw their
+own work away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xtl_jax.data import store
+from xtl_jax.data.features import TASK_FEATURES
+from xtl_jax.errors import UserError
+
+if TYPE_CHECKING:
+    import seqio
+
+    from xtl_jax.data.vocabulary import Vocabulary
+
+_CHUNK = 1 << 20  # bytes read at a time
+_DIGESTS = "file_digests.json"
+_SHORTEST_TEXT = 2  # tokens: one is hidden, one is left
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides a store's content, as JSON values.
+
+    Attributes:
+        task: its name.
+        split: train, validation or test.
+        definition: prompt, features, ...: whatever the task's builder says decides it.
+        vocabulary_sha256: of the vocabulary.
+        sources: name, size and sha256 of each source file; None where the files are
+            not at hand.
+        transform: settings of what is done when an example is drawn, or None.
+        keep_text: whether prompts and references are kept beside the tokens.
+    """
+
+    task: str
+    split: str
+    definition: Mapping[str, Any]
+    vocabulary_sha256: str
+    sources: tuple[Mapping[str, Any], ...] | None
+    transform: Mapping[str, Any] | None = None
+    keep_text: bool = False
+
+    def card(self) -> dict[str, Any]:
+        """The recipe as it stands in a store's card."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def hash(self) -> str:
+        """16 hexadecimal digits."""
+        content = json.dumps(
+            {"format_version": store.FORMAT_VERSION, **self.card()},
+            sort_keys=True,
+            ensure_ascii=True,
+            separators=(",", ":"),
+        )
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def folder(self, cache_dir: str | os.PathLike[str]) -> pathlib.Path:
+        """Where its store is, or would be."""
+        return pathlib.Path(cache_dir) / self.task / f"{self.split}-{self.hash()}"
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    if "://" in path:
+        from etils import epath
+
+        whole = epath.Path(path)
+    else:
+        whole = pathlib.Path(path)
+    with whole.open("rb") as file:
+        while block := file.read(_CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _replace(path: pathlib.Path, content: str) -> None:
+    """Writes a small file at once or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def digests(
+    paths: Sequence[str | os.PathLike[str]], *, cache_dir: str | os.PathLike[str]
+) -> tuple[dict[str, Any], ...] | None:
+    """Name, size and sha256 of each file; None if one of them is not there.
+
+    Local files that were read before and have the same size and time of change are not
+    read again: the results are kept in `CACHE_DIR/file_digests.json`. A name that
+    begins with `tfds:` is a TFDS version, which has no file and stands for itself.
+    """
+    memo_path = pathlib.Path(cache_dir) / _DIGESTS
+    memo: dict[str, list[Any]] = {}
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        memo = json.loads(memo_path.read_text(encoding="utf-8"))
+    known = dict(memo)
+    found = []
+    for path in map(os.fspath, paths):
+        if path.startswith("tfds:"):
+            found.append({"name": path, "size": None, "sha256": None})
+            continue
+        name = path.rsplit("/", 1)[-1]
+        if "://" in path:
+            from etils import epath
+
+            if not epath.Path(path).exists():
+                return None
+            size = epath.Path(path).stat().length
+            found.append({"name": name, "size": size, "sha256": _sha256(path)})
+            continue
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:
+            return None
+        stamp = [status.st_size, status.st_mtime_ns]
+        key = os.path.abspath(path)
+        if key not in memo or memo[key][:2] != stamp:
+            memo[key] = [*stamp, _sha256(path)]
+        found.append({"name": name, "size": status.st_size, "sha256": memo[key][2]})
+    if memo != known:
+        pathlib.Path(cache_dir).mkdir(parents=True, exist_ok=True)
+        _replace(memo_path, json.dumps(memo, indent=1, sort_keys=True))
+    return tuple(found)
+
+
+def command(recipe: Recipe) -> str:
+    """What to type to build a store, for error messages."""
+    return f"xtl data cache {recipe.task} --split {recipe.split}"
+
+
+def find(recipe: Recipe, *, cache_dir: str | os.PathLike[str]) -> pathlib.Path | None:
+    """The folder of a recipe's store, or None if it must be built.
+
+    Raises:
+        UserError: the source files are not at hand (`recipe.sources` is None) and the
+            caches hold no store, or several, of this definition and vocabulary.
+    """
+    if recipe.sources is not None:
+        folder = recipe.folder(cache_dir)
+        return folder if folder.is_dir() else None
+    wanted = recipe.card()
+    del wanted["sources"]
+    family = pathlib.Path(cache_dir) / recipe.task
+    alike, others = [], []
+    for folder in sorted(family.glob(f"{recipe.split}-*")):
+        card = store.read_card(folder)
+        same = all(card.get(name) == value for name, value in wanted.items())
+        (alike if same else others).append(folder)
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        names = ", ".join(folder.name for folder in alike)
+        raise UserError(
+            f"{family} holds {len(alike)} caches of the {recipe.split} split made from "
+            f"different files ({names}), and the files that would decide are not here; "
+            "delete all but one, or give --data_dir"
+        )
+    differing = "; ".join(f"{f.name}: {_difference(f, wanted)}" for f in others)
+    raise UserError(
+        f"no cache of {recipe.task} {recipe.split} in {cache_dir}"
+        f"{f' (there is {differing})' if others else ''}, and its source files are not "
+        f"here to make one; give --data_dir, or run `{command(recipe)}` where they are "
+        "and copy the folder"
+    )
+
+
+def _difference(folder: pathlib.Path, wanted: Mapping[str, Any]) -> str:
+    card = store.read_card(folder)
+    names = [name for name, value in wanted.items() if card.get(name) != value]
+    return f"another {' and '.join(names).replace('_sha256', '')}"
+
+
+@contextlib.contextmanager
+def _alone(folder: pathlib.Path) -> Iterator[bool]:
+    """Holds the lock of one store; yields whether there is such a thing here."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: the rename alone decides
+        yield False
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # a network file system without locks
+            yield False
+            return
+        yield True  # closing the file gives the lock back
+
+
+def build(
+    task: seqio.Task,
+    recipe: Recipe,
+    *,
+    cache_dir: str | os.PathLike[str],
+    vocabulary: Vocabulary,
+    progress: Callable[[int], None] | None = None,
+) -> pathlib.Path:
+    """Tokenises a split of a task into its store, unless that is there already.
+
+    Args:
+        task: whose dataset is read to its end, unshuffled and untrimmed.
+        recipe: what decides the content; names the folder.
+        cache_dir: of all stores; made if missing.
+        vocabulary: the one the task uses.
+        progress: called with the number of examples done.
+
+    Returns:
+        The store's folder.
+
+    Raises:
+        UserError: an example without targets, an id outside the vocabulary, no space.
+    """
+    folder = recipe.folder(cache_dir)
+    with _alone(folder) as locked:
+        if folder.is_dir():
+            store.Store(folder)  # says so if it is damaged
+            return folder
+        if locked:  # whoever left these was killed: nobody else is writing
+            for left in folder.parent.glob(f"{store.partial_prefix(folder)}*"):
+                shutil.rmtree(left, ignore_errors=True)
+        card = recipe.card() | {
+            "eos_id": vocabulary.eos_id,
+            "eos": {n: task.output_features[n].add_eos for n in TASK_FEATURES},
+        }
+        if recipe.transform is not None:
+            card |= {"sentinels": _sentinels(recipe, vocabulary), "left_out": 0}
+        rows = _examples(task, recipe, vocabulary=vocabulary, card=card)
+        return store.write(folder, _counted(rows, progress), card)
+
+
+def _counted(
+    rows: Iterator[store.Example], progress: Callable[[int], None] | None
+) -> Iterator[store.Example]:
+    for done, row in enumerate(rows, start=1):
+        if progress is not None:
+            progress(done)
+        yield row
+
+
+def _sentinels(recipe: Recipe, vocabulary: Vocabulary) -> list[int]:
+    """Kept in the card, so that drawing needs no vocabulary file."""
+    if not vocabulary.sentinel_ids:
+        raise UserError(
+            f"{recipe.task} hides spans of text behind sentinels, and the vocabulary "
+            f"{vocabulary.spec!r} has none; add some with --extra_ids 100"
+        )
+    return list(vocabulary.sentinel_ids)
+
+
+def _examples(
+    task: seqio.Task, recipe: Recipe, *, vocabulary: Vocabulary, card: dict[str, Any]
+) -> Iterator[store.Example]:
+    """The split's examples as a store keeps them; counts in `card` what it leaves out.
+
+    A text for span corruption is its `targets`, without EOS: it is cut, hidden in part
+    and ended when it is drawn.
+    """
+    missing = [name for name in TASK_FEATURES if name not in task.output_features]
+    if missing:
+        raise UserError(
+            f"{recipe.task} has no feature {' and no '.join(missing)}; an "
+            "encoder-decoder needs inputs and targets"
+        )
+    if recipe.split not in task.splits:
+        raise UserError(
+            f"{recipe.task} has no split {recipe.split!r}; it has "
+            f"{', '.join(sorted(task.splits))}"
+        )
+    dataset = task.get_dataset(sequence_length=None, split=recipe.split, shuffle=False)
+    for number, row in enumerate(dataset.as_numpy_iterator()):
+        example: dict[str, Any] = {}
+        for name in TASK_FEATURES:
+            tokens = np.asarray(row[name], np.int32)
+            if tokens.size and not 0 < tokens.min() <= tokens.max() < vocabulary.size:
+                raise UserError(
+                    f"{recipe.task} {recipe.split}, example {_name(row, number)}: "
+                    f"{name} have token ids from {tokens.min()} to {tokens.max()}; the "
+                    f"vocabulary has 1 to {vocabulary.size - 1}: was the task built "
+                    "with another vocabulary?"
+                )
+            if recipe.transform is not None and tokens.size:
+                tokens = tokens[: -1 if tokens[-1] == vocabulary.eos_id else None]
+            example[name] = tokens
+        targets = example["targets"]
+        if recipe.transform is not None:
+            if len(targets) < _SHORTEST_TEXT:
+                card["left_out"] += 1  # too short to hide a part of
+                continue
+        elif not np.any(targets != vocabulary.eos_id):
+            raise UserError(
+                f"{recipe.task} {recipe.split}, example {_name(row, number)}: its "
+                "target is empty, so nothing could be learnt or scored; mend or remove "
+                "the row in the source file"
+            )
+        if recipe.keep_text:
+            example["meta"] = _meta(row, number, vocabulary=vocabulary)
+        yield example
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _name(row: Mapping[str, Any], number: int) -> str:
+    return repr(_text(row["id"])) if "id" in row else f"number {number}"
+
+
+def _meta(
+    row: Mapping[str, Any], number: int, *, vocabulary: Vocabulary
+) -> dict[str, Any]:
+    """Text of an example; a task written elsewhere may have less of it."""
+    texts = {
+        name: _text(row[f"{name}_pretokenized"])
+        if f"{name}_pretokenized" in row
+        else vocabulary.decode(row[name])
+        for name in TASK_FEATURES
+    }
+    references = [_text(value) for value in row.get("references", [])]
+    return {
+        "id": _text(row["id"]) if "id" in row else str(number),
+        "inputs": texts["inputs"],
+        "targets": texts["targets"],
+        "references": references or [texts["targets"]],
+        "context": _text(row["context"]) or None if "context" in row else None,
+    }
