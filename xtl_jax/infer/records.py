@@ -1,0 +1,222 @@
+"""Prediction files: one JSON object a line, with all that a scorer or auditor needs.
+
+`RUN/predictions/TASK.LANGUAGE.jsonl` has one line an example, in the order of the
+evaluation split. A line tells what went in (`inputs` and its SHA-256), what came out as
+decoded (`prediction_raw`) and as scored (`prediction`), what was right (`references`),
+how sure the model was (`log_probability`, in nats, summed over the generated tokens)
+and what made it (`checkpoint`, `step`, `decoding`). So a number can be scored again, or
+doubted, without the model.
+
+A file is written whole or not at all, and read strictly: whatever is wrong is named by
+file and line before anything is scored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from xtl_jax.errors import UserError, near
+
+MAKE_AGAIN = "make it again with `xtl predict`"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """One prediction."""
+
+    task: str  # "mlqa.ar"
+    family: str  # "mlqa"
+    language: str  # "ar"
+    split: str
+    id: str
+    inputs: str  # the prompt
+    inputs_sha256: str  # of the prompt's UTF-8 bytes
+    prediction_raw: str  # as decoded
+    prediction: str  # after post-processing: what is scored
+    references: tuple[str, ...]
+    context: str | None  # what an extractive answer has to come from
+    log_probability: float | None  # nats, summed over generated tokens
+    checkpoint: str
+    step: int
+    decoding: Mapping[str, Any]  # method, max_length, ...
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Record))
+_OPTIONAL = ("context", "log_probability")
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "references": (list,),
+    "log_probability": (float, int),
+    "step": (int,),
+    "decoding": (dict,),
+}
+_TYPE_NAMES = {
+    str: "a text",
+    list: "a list of texts",
+    dict: "an object",
+    int: "a number",
+}
+
+
+def prompt_sha256(inputs: str) -> str:
+    """The hash by which a prompt is recognised.
+
+    Example:
+        >>> prompt_sha256("question: ?")[:12]
+        'b39466234fcf'
+    """
+    return hashlib.sha256(inputs.encode("utf-8")).hexdigest()
+
+
+def read(path: str | os.PathLike[str]) -> list[Record]:
+    """All records of a prediction file, in its order.
+
+    Raises:
+        UserError: the file is missing, empty, not UTF-8, cut off in its last line, or a
+            line is no JSON, lacks a field, has one of another type or of another name,
+            holds a prompt that does not have its hash, or an id that was there before.
+    """
+    name = os.fspath(path)
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{name}: no such prediction file; {MAKE_AGAIN}") from None
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    if not data:
+        raise UserError(f"{name}: the file is empty; {MAKE_AGAIN}")
+    records: list[Record] = []
+    lines: dict[str, int] = {}  # id to the line it stands in
+    # Not str.splitlines, which also cuts at U+2028 and other marks inside texts.
+    *whole, rest = data.split(b"\n")
+    for number, line in enumerate([*whole, *([rest] if rest else [])], start=1):
+        place = f"{name}, line {number}"
+        record = _record(line, place=place)
+        if record.id in lines:
+            raise UserError(
+                f"{place}: the id {record.id!r} is in line {lines[record.id]} already; "
+                f"each example is predicted once; {MAKE_AGAIN}"
+            )
+        lines[record.id] = number
+        records.append(record)
+    if rest:
+        raise UserError(
+            f"{name}: line {len(records)} has no line end, so the file may be cut off "
+            f"there; {MAKE_AGAIN}"
+        )
+    return records
+
+
+def write(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
+    """Write a prediction file, whole or not at all.
+
+    Raises:
+        UserError: an id occurs twice, a log-probability is not finite, or the file
+            cannot be written.
+    """
+    lines: list[str] = []
+    seen: set[str] = set()
+    for record in records:
+        if record.id in seen:
+            raise UserError(f"{os.fspath(path)}: two records have the id {record.id!r}")
+        seen.add(record.id)
+        try:
+            lines.append(
+                json.dumps(
+                    dataclasses.asdict(record), ensure_ascii=False, allow_nan=False
+                )
+            )
+        except ValueError as error:
+            raise UserError(
+                f"{os.fspath(path)}: the record of {record.id!r} cannot be written as "
+                f"JSON ({error}); its log-probability is {record.log_probability!r}"
+            ) from None
+    replace(path, "".join(f"{line}\n" for line in lines))
+
+
+def replace(path: str | os.PathLike[str], text: str) -> None:
+    """Put `text` in place of a file, so that readers see the old or the new, whole.
+
+    Raises:
+        UserError: it cannot be written; what was there before is untouched.
+    """
+    target = pathlib.Path(path)
+    data = text.encode("utf-8")
+    temporary = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "wb", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as file:
+            temporary = file.name
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # a temporary file is private otherwise
+        os.replace(temporary, target)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise UserError(
+            f"{target}: cannot be written ({error.strerror or error}); nothing was "
+            "overwritten; make room or choose another folder"
+        ) from None
+
+
+def _record(line: bytes, *, place: str) -> Record:
+    """One line as a record; `place` names it in errors."""
+    try:
+        values = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{place}: byte {error.start} is 0x{line[error.start]:02x}, which is not "
+            f"UTF-8; save the file as UTF-8 or {MAKE_AGAIN}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{place}: is no JSON ({error}); {MAKE_AGAIN}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{place}: must be an object, is {line[:40]!r}; {MAKE_AGAIN}")
+    for name in values:
+        if name not in _FIELDS:
+            raise UserError(
+                f"{place}: unknown field {name!r}; near: {near(name, _FIELDS)}; the "
+                f"fields are {', '.join(_FIELDS)}"
+            )
+    for name in _FIELDS:
+        if name not in values:
+            raise UserError(f"{place}: has no field {name!r}; {MAKE_AGAIN}")
+        _check(name, values[name], place=place)
+    if prompt_sha256(values["inputs"]) != values["inputs_sha256"]:
+        raise UserError(
+            f"{place}: inputs_sha256 is not the hash of inputs, so one of them was "
+            f"changed (id {values['id']!r}); {MAKE_AGAIN}"
+        )
+    return Record(**{**values, "references": tuple(values["references"])})
+
+
+def _check(name: str, value: Any, *, place: str) -> None:
+    if value is None and name in _OPTIONAL:
+        return
+    types = _TYPES.get(name, (str,))
+    right = isinstance(value, types) and not isinstance(value, bool)
+    if right and name == "references":
+        right = all(isinstance(reference, str) for reference in value)
+    if not right:
+        or_null = " or null" if name in _OPTIONAL else ""
+        shown = json.dumps(value, ensure_ascii=False)[:60]
+        raise UserError(
+            f"{place}: field {name!r} must be {_TYPE_NAMES[types[-1]]}{or_null}, is "
+            f"{shown}; {MAKE_AGAIN}"
+        )
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number that JSON has")

@@ -1,0 +1,249 @@
+"""From rows to a score: one language of one task, with everything needed to judge it.
+
+A *row* is one example: its id, its references, and what was predicted for it, or `None`
+where the prediction is missing. Missing predictions score 0, stay in the total and are
+counted; two rows with one id, or a prediction for an id that nobody asked, are errors.
+
+    >>> from xtl_jax.metrics import accuracy
+    >>> gold = [Row(id="1", references=("yes",)), Row(id="2", references=("no",))]
+    >>> rows = join(gold, {"1": "yes"})
+    >>> found = score(
+    ...     accuracy.METRIC,
+    ...     rows,
+    ...     task="toy.en",
+    ...     family="toy",
+    ...     language="en",
+    ...     split="test",
+    ...     labels=("yes", "no"),
+    ... )
+    >>> found.values, found.missing, found.chance_percent
+    ({'accuracy': 50.0}, 1, 50.0)
+
+The *signature* names every choice a number depends on, in one line, so that two numbers
+with the same signature were made the same way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import xtl_jax
+from xtl_jax.errors import UserError, near
+from xtl_jax.metrics import health
+from xtl_jax.metrics.metric import Counts, Metric, add
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """One example and what was predicted for it."""
+
+    id: str
+    references: tuple[str, ...]
+    prediction: str | None = None  # None: missing
+    prediction_raw: str | None = None  # as decoded; None: the same as the prediction
+    context: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score:
+    """One language of one task. Values, intervals and shares are in percent."""
+
+    task: str
+    family: str
+    language: str
+    split: str
+    metric: str
+    primary: str
+    total: int
+    missing: int
+    values: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    shares_percent: Mapping[str, float | None]
+    chance_percent: float | None
+    signature: str
+    checkpoint: str | None
+    step: int | None
+    counts: Mapping[str, Counts]  # by example id: what summaries resample
+    per_example: Mapping[str, Sequence[float]]  # by key, 0 to 1, in the order of ids
+
+    def to_json(self, *, per_example: bool = True) -> dict[str, Any]:
+        """The document of `scores/TASK.LANGUAGE.json`."""
+        document = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in ("counts", "per_example")
+        }
+        document["intervals"] = {
+            key: list(pair) for key, pair in self.intervals.items()
+        }
+        if per_example:
+            document["per_example"] = {
+                "ids": list(self.counts),
+                **{key: list(values) for key, values in self.per_example.items()},
+            }
+        return document
+
+
+def join(gold: Iterable[Row], predictions: Mapping[str, str]) -> list[Row]:
+    """Gold rows with their predictions; a row without one stays, as missing.
+
+    Raises:
+        UserError: a prediction for an id that is not in the gold rows.
+    """
+    gold = list(gold)
+    ids = {row.id for row in gold}
+    unknown = [id_ for id_ in predictions if id_ not in ids]
+    if unknown:
+        raise UserError(
+            f"{len(unknown)} of {len(predictions)} predictions have an id that is not "
+            f"in the gold data, such as {unknown[0]!r} (near: {near(unknown[0], ids)});"
+            " predictions and gold must be of the same task, language and split"
+        )
+    return [
+        dataclasses.replace(row, prediction=predictions.get(row.id)) for row in gold
+    ]
+
+
+def count(metric: Metric, rows: Iterable[Row], *, language: str) -> list[Counts]:
+    """The counts of each row, in order.
+
+    Raises:
+        UserError: a row that the metric cannot score, named by its id.
+    """
+    counted = []
+    for row in rows:
+        try:
+            counted.append(
+                metric.counts(
+                    row.prediction, references=row.references, language=language
+                )
+            )
+        except UserError as error:
+            raise UserError(f"example {row.id!r}: {error}") from None
+    return counted
+
+
+def score(
+    metric: Metric,
+    rows: Sequence[Row],
+    *,
+    task: str,
+    family: str,
+    language: str,
+    split: str,
+    labels: Sequence[str] = (),
+    checkpoint: str | None = None,
+    step: int | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """Score one language.
+
+    Args:
+        metric: how.
+        rows: the examples, missing predictions included.
+        task: full name, as `mlqa.ar`.
+        family: its family, as `mlqa`.
+        language: of the examples; a pair `CONTEXT-QUESTION` where they are mixed.
+        split: `train`, `validation` or `test`.
+        labels: what a classifier may say; chance is one of them.
+        checkpoint: what predicted.
+        step: of the checkpoint.
+        resamples: bootstrap resamples of the intervals.
+        seed: of the bootstrap.
+
+    Raises:
+        UserError: no rows, two rows with one id, or a row that cannot be scored.
+    """
+    from xtl_jax.metrics import bootstrap  # numpy is imported only when it is needed
+
+    if not rows:
+        raise UserError(f"{task}: there is no example to score")
+    counts: dict[str, Counts] = {}
+    for row, row_counts in zip(
+        rows, count(metric, rows, language=language), strict=True
+    ):
+        if row.id in counts:
+            raise UserError(
+                f"{task}: the id {row.id!r} occurs twice; each example is scored once: "
+                "remove one of the two"
+            )
+        counts[row.id] = row_counts
+    missing = sum(row.prediction is None for row in rows)
+    each = [metric.combine(row_counts) for row_counts in counts.values()]
+    return Score(
+        task=task,
+        family=family,
+        language=language,
+        split=split,
+        metric=metric.name,
+        primary=metric.primary,
+        total=len(rows),
+        missing=missing,
+        values=metric.combine(add(counts.values())),
+        intervals=bootstrap.intervals(
+            counts, metric=metric, resamples=resamples, seed=seed
+        ),
+        shares_percent=health.shares(
+            (
+                health.Output(
+                    prediction=row.prediction,
+                    raw=row.prediction
+                    if row.prediction_raw is None
+                    else row.prediction_raw,
+                    context=row.context,
+                )
+                for row in rows
+                if row.prediction is not None
+            ),
+            labels=labels,
+        ),
+        chance_percent=100.0 / len(labels) if labels else None,
+        signature=signature(
+            metric,
+            task=task,
+            split=split,
+            total=len(rows),
+            missing=missing,
+            resamples=resamples,
+            seed=seed,
+        ),
+        checkpoint=checkpoint,
+        step=step,
+        counts=counts,
+        per_example={
+            key: [values[key] / 100.0 for values in each] for key in metric.keys
+        },
+    )
+
+
+def signature(
+    metric: Metric,
+    *,
+    task: str,
+    split: str,
+    total: int,
+    missing: int,
+    resamples: int,
+    seed: int,
+) -> str:
+    """Every choice a number depends on, in one line, as sacreBLEU has it.
+
+    `unicode` is the version of the Unicode tables that decide what punctuation is.
+    """
+    choices = {
+        "task": task,
+        "split": split,
+        "metric": metric.name,
+        "gold": "raw",
+        "agg": "sum/n",
+        "n": total,
+        "missing": missing,
+        "interval": f"bootstrap95,{resamples},seed{seed}",
+        "unicode": unicodedata.unidata_version,
+        "v": xtl_jax.__version__,
+    }
+    return "|".join(["xtl", *(f"{name}:{value}" for name, value in choices.items())])
