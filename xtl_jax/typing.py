@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 else:
     try:
-        from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
+        from jaxtyping import Bool, Float, Int, Shaped
     except ImportError:
 
         class _Unchecked:
@@ -22,5 +22,15 @@ else:
                 return cls
 
         Array = Bool = Float = Int = PRNGKeyArray = Shaped = _Unchecked
+    else:
+
+        def __getattr__(name: str) -> Any:
+            """`Array` and `PRNGKeyArray` import jax: only for those who ask."""
+            if name in ("Array", "PRNGKeyArray"):
+                import jaxtyping
+
+                return getattr(jaxtyping, name)
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = ["Array", "Bool", "Float", "Int", "PRNGKeyArray", "Shaped"]

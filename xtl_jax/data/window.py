@@ -12,12 +12,13 @@ then depend on the slot too, and each visit of a text hides other words of it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from xtl_jax.data import mixing, order, packing
+from xtl_jax.data import mixing, order, packing, span_corruption
 from xtl_jax.data.features import TASK_FEATURES, Lengths
 from xtl_jax.data.store import Store
 from xtl_jax.errors import UserError
@@ -66,54 +67,53 @@ def _stored(
     return found
 
 
-def _longest_chunk(lengths: Lengths, *, noise_density: float, mean_span: float) -> int:
+@functools.lru_cache(maxsize=64)
+def longest_chunk(
+    lengths: Lengths, *, noise_density: float, mean_span: float, sentinels: int
+) -> int:
     """Tokens of text whose corrupted inputs and targets just fit, EOS included.
 
+    Raises:
+        UserError: no text at all would fit.
+
     Example:
-        >>> _longest_chunk(Lengths(inputs=512, targets=114), noise_density=0.15,
-        ...                mean_span=3.0)  # as T5: 568 tokens for 512 and 114
+        >>> lengths = Lengths(inputs=512, targets=114)  # T5's, for 568 tokens
+        >>> longest_chunk(lengths, noise_density=0.15, mean_span=3.0, sentinels=100)
         568
     """
-    # Text of n tokens gives n - noise + spans inputs and noise + spans targets.
-    best = 0
-    for size in range(2, 2 * lengths.inputs + lengths.targets):
-        noise = min(max(round(size * noise_density), 1), size - 1)
-        spans = max(round(noise / mean_span), 1)
-        fits = (
+    for size in range(2 * lengths.inputs + 2 * lengths.targets, 1, -1):
+        noise, spans = span_corruption.noise_counts(
+            size, noise_density=noise_density, mean_span=mean_span
+        )
+        if (
             size - noise + spans + 1 <= lengths.inputs
             and noise + spans + 1 <= lengths.targets
-        )
-        if fits:
-            best = size
-    if not best:
-        raise UserError(
-            f"span corruption does not fit into lengths {lengths.inputs} and "
-            f"{lengths.targets}; give each at least 8 tokens"
-        )
-    return best
+            and spans <= sentinels
+        ):
+            return size
+    raise UserError(
+        f"span corruption fits no text into lengths of {lengths.inputs} and "
+        f"{lengths.targets} tokens with {sentinels} sentinels; use longer rows or "
+        "more sentinels (extra_ids)"
+    )
 
 
 def _corrupted(
     store: Store, index: np.ndarray, keys: np.ndarray, lengths: Lengths
 ) -> dict[str, _Source]:
     """Texts with spans hidden, made anew for each visit."""
-    from xtl_jax.data import span_corruption
-
     settings = store.card["transform"]
-    noise_density, mean_span = settings["noise_density"], settings["mean_span"]
-    longest = _longest_chunk(lengths, noise_density=noise_density, mean_span=mean_span)
+    noise = {name: settings[name] for name in ("noise_density", "mean_span")}
+    sentinels = np.asarray(store.card["sentinels"], np.int32)
+    longest = longest_chunk(lengths, sentinels=len(sentinels), **noise)
     made: dict[str, list[np.ndarray]] = {name: [] for name in TASK_FEATURES}
     for example, key in zip(index.tolist(), keys.tolist(), strict=True):
         text = store.tokens("targets", example)
         if len(text) > longest:
-            begin = order.key(key, len(text)) % (len(text) - longest + 1)
+            begin = order.key(key) % (len(text) - longest + 1)
             text = text[begin : begin + longest]
         inputs, targets = span_corruption.corrupt(
-            text,
-            sentinels=store.card["sentinels"],
-            noise_density=noise_density,
-            mean_span=mean_span,
-            key=key,
+            text, sentinels=sentinels, key=(key,), **noise
         )
         made["inputs"].append(np.append(inputs, store.card["eos_id"]))
         made["targets"].append(np.append(targets, store.card["eos_id"]))
