@@ -15,6 +15,10 @@ class UserError(ValueError):
     """Bad input, explained so that the reader can mend it."""
 
 
+class UnlabelledError(UserError):
+    """A split has no gold answers: it can be neither trained on nor scored."""
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """The names most like `name`, for the end of an error message.
 

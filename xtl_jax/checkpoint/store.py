@@ -1,8 +1,9 @@
 """Our own checkpoints: orbax, sharded, written while training goes on.
 
-`RUN/checkpoints/STEP/` holds `state` (parameters, optimiser, step) and `position` (where
-the data feed stands). A checkpoint appears under its number only when it is complete;
-one that was damaged later is passed over for the one before, and the caller is told.
+`RUN/checkpoints/STEP/` holds `state` (parameters, optimiser, step) and `position`
+(where the data feed stands). A checkpoint appears under its number only when it is
+complete; one that was damaged later is passed over for the one before, and the caller
+is told.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 
 from xtl_jax.data.prompts import NLI_WORDS
 from xtl_jax.data.rows import PairRow, QuestionRow, Row
-from xtl_jax.errors import UserError
+from xtl_jax.errors import UnlabelledError, UserError
 
 _NO_LABEL = -1  # TFDS's class id of a row without a gold label
 
@@ -138,7 +138,7 @@ def read(source: TfdsSplit, *, language: str, tfds_dir: str | None) -> Iterator[
         if row is None:
             continue
         if isinstance(row, QuestionRow) and not any(row.answers):
-            raise UserError(
+            raise UnlabelledError(
                 f"TFDS {name} split {source.split!r}: row {number} (id {row.id!r}) has "
                 "no answer: the split is unlabelled and cannot be trained on or scored"
             )

@@ -1,9 +1,9 @@
 """The layers of mT5, with T5X's numerics.
 
 A parameter carries the names of its axes (`embed`, `joined_kv`, `mlp`, `heads`,
-`vocab`); `train/sharding.py` says on which mesh axis each lies. `joined_kv` is all heads
-side by side, head-major, kept as one axis because T5X stores attention kernels so and
-its Adafactor factors them so.
+`vocab`); `train/sharding.py` says on which mesh axis each lies. `joined_kv` is all
+heads side by side, head-major, kept as one axis because T5X stores attention kernels so
+and its Adafactor factors them so.
 
 Quirks kept on purpose, all from T5X (google-research/t5x, examples/t5):
 
@@ -83,6 +83,7 @@ class Attention(nn.Module):
     mode: str  # "train" drops, "eval" does not
 
     def setup(self) -> None:
+        """The four projections."""
         config = self.config
 
         def project(scale: float = 1.0) -> Dense:

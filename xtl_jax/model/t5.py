@@ -59,6 +59,7 @@ class DecoderLayer(nn.Module):
     mode: str
 
     def setup(self) -> None:
+        """Under T5X's names."""
         config, mode = self.config, self.mode
         self.pre_self_attention_layer_norm = RMSNorm(config)
         self.self_attention = Attention(config, mode)
@@ -233,6 +234,7 @@ class T5(nn.Module):
     mode: str = "eval"
 
     def setup(self) -> None:
+        """The two stacks with the embedding they share, and the head."""
         self.token_embedder = Embedding(self.config)
         self.encoder = Encoder(self.config, self.mode)
         self.decoder = Decoder(self.config, self.mode)

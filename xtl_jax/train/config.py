@@ -17,8 +17,8 @@ from xtl_jax.errors import UserError, near
 
 Optimizer = Literal["adafactor", "adamw"]
 Schedule = Literal["constant", "linear", "rsqrt"]
-# Where things lie or how often they happen on this machine: no part of what is computed,
-# so a run may be continued with other values.
+# Where things lie or how often they happen on this machine: no part of what is
+# computed, so a run may be continued with other values.
 MUTABLE = frozenset(
     {
         *("name", "steps", "run_dir", "data_dir", "cache_dir", "files"),
@@ -156,7 +156,7 @@ class MeshConfig:
     """How devices are laid out.
 
     Attributes:
-        data: copies of the model, each with its part of the batch; 0 takes what is left.
+        data: copies of the model, each with its part of the batch; 0: what is left.
         fsdp: parts of parameters and optimiser state, gathered when they are used.
         model: parts of heads, feed-forward and vocabulary.
     """

@@ -93,7 +93,7 @@ def train(
         run: periods and number of steps.
         update: the compiled step.
         work: batches from `state.step` on.
-        position: of the feed at `state.step`, kept in a checkpoint made before any step.
+        position: of the feed at `state.step`.
         store: where checkpoints go.
         observer: is told.
         evaluate: dev scores of a state, `score` among them (higher is better), or None.
@@ -169,7 +169,7 @@ def _check(outputs: list[StepOutput], step: int, state: TrainState) -> None:
             continue
         name = parameter_path(state.params, bad) if bad >= 0 else "none, the loss alone"
         raise UserError(
-            f"step {number}: the loss is {loss}; first parameter with a gradient that is "
-            f"not finite: {name}. The run keeps its last checkpoint and can go on from "
+            f"step {number}: the loss is {loss}; first parameter whose gradient is not "
+            f"finite: {name}. The run keeps its last checkpoint and can go on from "
             "it with a lower learning_rate or with gradient_clip"
         )

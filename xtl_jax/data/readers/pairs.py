@@ -23,7 +23,7 @@ from xtl_jax.data.readers.checks import (
     short,
 )
 from xtl_jax.data.rows import PairRow
-from xtl_jax.errors import UserError
+from xtl_jax.errors import UnlabelledError, UserError
 
 # XNLI's translated training files write one label another way.
 _NLI_ALIASES = {"contradictory": "contradiction"}
@@ -132,7 +132,7 @@ def _choose_columns(
         if all(column in record for column in columns):
             return columns
     if any(set(columns[:2]) <= set(record) for columns in _NLI_COLUMNS):
-        raise UserError(
+        raise UnlabelledError(
             f"{name}: the split {split!r} is unlabelled (fields: "
             f"{', '.join(map(str, record))}), so it can be neither trained on nor "
             "scored; take a labelled file and name it with --file"
@@ -196,7 +196,7 @@ def _headless(
     if lines and not lines[-1][1]:
         lines = lines[:-1]
     if lines and all(line.count("\t") == 1 for _, line in lines):
-        raise UserError(
+        raise UnlabelledError(
             f"{name}: the split {split!r} is unlabelled (2 columns instead of 3: "
             f"{', '.join(columns)}), so it can be neither trained on nor scored; take "
             "a labelled file and name it with --file"

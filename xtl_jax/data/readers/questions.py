@@ -26,7 +26,7 @@ from xtl_jax.data.readers.checks import (
     short,
 )
 from xtl_jax.data.rows import QuestionRow
-from xtl_jax.errors import UserError
+from xtl_jax.errors import UnlabelledError, UserError
 
 Ids = Literal["refuse", "number"]
 
@@ -68,7 +68,7 @@ def squad(
             "release's and the language is right"
         )
     if all(_is_unlabelled(raw) for _, raw, _, _ in questions):
-        raise UserError(
+        raise UnlabelledError(
             f"{name}: the split {split!r} is unlabelled (all {len(questions)} answers "
             "are empty), so it can be neither trained on nor scored; take a labelled "
             "file and name it with --file"

@@ -1,0 +1,40 @@
+"""What every command that computes does first: mesh, axis rules, device placement."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from flax import linen as nn
+from jax.sharding import Mesh
+
+from xtl_jax.infer.model import LoadedModel
+from xtl_jax.train import sharding
+from xtl_jax.train.config import MeshConfig
+
+
+@contextlib.contextmanager
+def on_mesh(config: MeshConfig) -> Iterator[Mesh]:
+    """Inside, logical axis constraints mean something (`with mesh:` would not do)."""
+    mesh = sharding.mesh(config)
+    with jax.set_mesh(mesh), nn.logical_axis_rules(sharding.RULES):
+        yield mesh
+
+
+def place_params(model: LoadedModel, mesh: Mesh) -> Any:
+    """A loaded model's parameters, each where the axis rules put it."""
+    places = sharding.params_sharding(mesh, model.config)
+    return jax.tree.map(jax.device_put, model.params, places)
+
+
+def put_batch(mesh: Mesh) -> Any:
+    """A function that lays host rows out over the batch axes."""
+    place = sharding.batch_sharding(mesh)
+
+    def put(rows: np.ndarray) -> jax.Array:
+        return jax.make_array_from_process_local_data(place, rows)
+
+    return put

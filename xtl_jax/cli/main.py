@@ -1,0 +1,73 @@
+"""`xtl`: one command per file of this folder."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+import xtl_jax
+from xtl_jax.cli import config
+from xtl_jax.errors import UserError
+
+# In the order of work. A module is imported only when its command is asked for or all
+# are listed; nothing heavy is imported at the top of any of them.
+COMMANDS = (
+    *("quickstart", "doctor", "tasks", "data", "train", "predict", "score"),
+    *("report", "run", "bench", "docs"),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="xtl",
+        description="Cross-lingual intermediate-task transfer with mT5: train on "
+        "English tasks, fine-tune on a target's English data, score it zero-shot in "
+        "all its languages.",
+        epilog="Start with `xtl quickstart`: the whole path on an embedded toy world, "
+        "offline, in minutes on a CPU. `xtl COMMAND --help` has an example for each.",
+    )
+    top.add_argument("--version", action="version", version=xtl_jax.__version__)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f"xtl_jax.cli.{name}")
+        module.add_parser(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 done, 2 bad input (one message on stderr), 130 interrupted, 143 stopped by
+        SIGTERM after saving.
+    """
+    rest, bindings = config.split_gin_flags(
+        sys.argv[1:] if arguments is None else arguments
+    )
+    parsed = parser().parse_args(rest)
+    parsed.gin = bindings
+    if bindings and not hasattr(parsed, "gin_file"):
+        print(
+            f"xtl {parsed.command}: --gin.{bindings[0]} has no meaning here; it "
+            "configures train, predict and run",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        return parsed.run(parsed) or 0
+    except UserError as error:
+        print(f"xtl {parsed.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"xtl {parsed.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # `xtl tasks | head` is no error
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

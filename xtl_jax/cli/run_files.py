@@ -1,0 +1,153 @@
+"""The files of a run directory: `run.json` and `log.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+import xtl_jax
+from xtl_jax.cli.config import Config
+from xtl_jax.errors import UserError
+from xtl_jax.infer import records
+from xtl_jax.train import config as train_config
+
+FORMAT = 1
+_PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "sentencepiece")
+
+
+def document(
+    config: Config, *, vocabulary: Any, feed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What `run.json` holds: every resolved value and what it ran on."""
+    import jax
+
+    return {
+        "version": FORMAT,
+        **config.to_json(),
+        "feed": dict(feed),
+        "environment": {
+            "xtl_jax": xtl_jax.__version__,
+            "python": platform.python_version(),
+            "packages": {name: metadata.version(name) for name in _PACKAGES},
+            "devices": len(jax.devices()),
+            "device_kind": jax.devices()[0].device_kind,
+            "hosts": jax.process_count(),
+            "vocabulary_size": vocabulary.size,
+            "vocabulary_sha256": vocabulary.sha256,
+            "command": ["xtl", *sys.argv[1:]],
+        },
+    }
+
+
+def read(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """`run.json` of a run, or None where there is none.
+
+    Raises:
+        UserError: it is not complete.
+    """
+    path = pathlib.Path(run_dir) / "run.json"
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not complete JSON ({error})") from None
+    if not isinstance(found, dict) or found.get("version") != FORMAT:
+        raise UserError(f"{path} was not written by this version of xtl train")
+    return found
+
+
+def claim(run_dir: str | os.PathLike[str], new: Mapping[str, Any]) -> None:
+    """Write `run.json`, or make sure that the one there is of the same run.
+
+    Raises:
+        UserError: the directory belongs to a run of another config or data; or it holds
+            other things and no run.
+    """
+    folder = pathlib.Path(run_dir)
+    old = read(folder)
+    if old is None:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UserError(
+                f"{folder} is not empty and holds no run.json; give another run_dir "
+                "(MODEL_DIR), nothing in it was touched"
+            )
+    else:
+        new = json.loads(json.dumps(new))
+        differing = train_config.changed(old["run"], new["run"])
+        differing += train_config.changed(old["model"], new["model"])
+        sha = "vocabulary_sha256"
+        if old["environment"][sha] != new["environment"][sha]:
+            differing.append("vocabulary: another file")
+        differing += train_config.changed(old["feed"], new["feed"])
+        if differing:
+            raise UserError(
+                f"{folder} holds a run of another config: {'; '.join(differing)}. Give "
+                "another run_dir (MODEL_DIR), or the old values to go on with it"
+            )
+    records.replace(
+        folder / "run.json", json.dumps(new, indent=1, ensure_ascii=False) + "\n"
+    )
+
+
+def check_space(run_dir: str | os.PathLike[str], *, needed: int, what: str) -> None:
+    """Refuse to begin what cannot be kept.
+
+    Raises:
+        UserError: fewer than `needed` bytes are free.
+    """
+    folder = pathlib.Path(run_dir).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"{folder} has {free / 1e9:.1f} GB free and {what} need {needed / 1e9:.1f}; "
+            "free some space, lower RunConfig.keep, or give another run_dir"
+        )
+
+
+class Log:
+    """`log.jsonl`: one object a line, appended and flushed."""
+
+    def __init__(self, run_dir: str | os.PathLike[str], *, step: int) -> None:
+        """Open for appending after `step`; lines of later steps are dropped.
+
+        A killed run may have logged steps that its last checkpoint has not seen; they
+        are made again.
+        """
+        self._path = pathlib.Path(run_dir) / "log.jsonl"
+        kept = [line for line in _lines(self._path) if json.loads(line)["step"] <= step]
+        records.replace(self._path, "".join(kept))
+        self._file = self._path.open("a", encoding="utf-8")
+
+    def write(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
+        """Append one line."""
+        line = {"step": step, "kind": kind, **values}
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+    """Whole lines; a last one cut by a kill is left out."""
+    if not path.is_file():
+        return []
+    kept = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(True):
+        try:
+            if isinstance(json.loads(line).get("step"), int) and line.endswith("\n"):
+                kept.append(line)
+        except (json.JSONDecodeError, AttributeError):
+            continue
+    return kept
