@@ -96,9 +96,9 @@ def test_any_step_alone_is_that_step_in_the_run(stores, pack):
 def test_a_run_resumes_from_its_position_as_if_unbroken(stores, pack):
     with _feed(stores, pack=pack).batches() as running:
         fed = list(itertools.islice(running, 40))
-    kept = json.loads(json.dumps(fed[19].next_position._asdict()))
+    kept = json.loads(json.dumps(fed[19].next_position))
     counted = _feed(stores, pack=pack).position(20)
-    assert counted._asdict() == kept
+    assert counted == tuple(kept)
     with _feed(stores, pack=pack).batches(step=20, position=kept) as resumed:
         for i, again in enumerate(itertools.islice(resumed, 20)):
             _same(again.batch, fed[20 + i].batch)
@@ -244,6 +244,14 @@ def test_evaluation_gives_every_example_once_and_restores_the_order(stores):
         expected = whole if len(whole) <= 32 else [*whole[:31], 1]
         assert inputs.tolist() == list(expected)
         assert targets[0] == 1000 + index
+
+
+def test_evaluation_of_the_first_examples_reads_no_others(stores):
+    batches = pipeline.evaluation_batches(
+        stores["a"], lengths=LENGTHS, batch_size=8, buckets=(32,), first=10
+    )
+    indices = np.concatenate([batch.indices for batch in batches])
+    assert sorted(indices.tolist()) == [-1] * 6 + list(range(10))
 
 
 def test_evaluation_shards_join_to_the_whole(stores):

@@ -17,7 +17,7 @@ number, so that predictions can be put back into the order of the split.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +33,7 @@ _KEPT_WINDOWS = 4
 
 
 class Position(NamedTuple):
-    """Where the batch of `step` begins. Plain whole numbers: `_asdict()` is JSON."""
+    """Where the batch of `step` begins: plain whole numbers, a list in JSON."""
 
     step: int
     window: int
@@ -151,7 +151,9 @@ class Feed:
         return found
 
     def batch(
-        self, step: int, position: Position | Mapping[str, int] | None = None
+        self,
+        step: int,
+        position: Position | Sequence[int] | Mapping[str, int] | None = None,
     ) -> Batch:
         """This host's rows of the batch of `step`.
 
@@ -168,7 +170,7 @@ class Feed:
         self,
         *,
         step: int = 0,
-        position: Position | Mapping[str, int] | None = None,
+        position: Position | Sequence[int] | Mapping[str, int] | None = None,
         ahead: int = 2,
     ) -> Prefetched[Fed]:
         """All batches from `step` on, made in a background thread. Close it after use.
@@ -190,12 +192,14 @@ class Feed:
         return Prefetched(generate(), ahead=ahead)
 
     def _checked(
-        self, step: int, position: Position | Mapping[str, int] | None
+        self, step: int, position: Position | Sequence[int] | Mapping[str, int] | None
     ) -> Position:
         if position is None:
             return self.position(step)
         if isinstance(position, Mapping):
             position = Position(**position)
+        else:
+            position = Position(*position)
         rows = self.window(position.window).rows if position.window >= 0 else 0
         if position.step != step or not 0 <= position.row < rows:
             raise UserError(
@@ -297,7 +301,7 @@ def evaluation_batches(
     first: int | None = None,
     shard: tuple[int, int] = (0, 1),
 ) -> Iterator[EvaluationBatch]:
-    """Every example of a store once, the longest first.
+    """Every example of a store once, the longest ones at the start.
 
     Examples are sorted by input length and cut into batches; a batch is padded to the
     smallest bucket that holds its longest. The last one is filled with empty rows.
