@@ -1,0 +1,163 @@
+"""`xtl report`: scores, curves and wrong examples as one page.
+
+    xtl report runs/with_squad                    one run
+    xtl report runs/without runs/with --out page  arms side by side, the first is the
+                                                  baseline of the differences
+
+Writes `report.html` (one file, no network), `report.md`, `scores.csv` and `report.tex`
+into `--out`, by default the last run directory, and prints the tables. `--json` prints
+the numbers and the names of the files as one JSON document instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xtl_jax.report.results import RunResults
+    from xtl_jax.report.tables import AverageRow, FamilyTable, LanguageRow
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `xtl report` to the command line."""
+    parser = subparsers.add_parser(
+        "report",
+        help="tables, plots and one HTML page from scored runs",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "run_dir",
+        nargs="+",
+        type=pathlib.Path,
+        metavar="RUN_DIR",
+        help="run directory with scores; of several the first is the baseline",
+    )
+    parser.add_argument(
+        "--out",
+        type=pathlib.Path,
+        help="folder to write to (default: the last RUN_DIR)",
+    )
+    parser.add_argument("--title", help="heading of the page")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document, no tables"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report and show its tables.
+
+    Raises:
+        UserError: a run that is not there, has no scores, or cannot be read.
+    """
+    from xtl_jax.cli import run_results
+    from xtl_jax.report.tables import family_tables
+
+    arms = run_results.read_all(args.run_dir)
+    tables = family_tables(arms)
+    out = args.out or args.run_dir[-1]
+    paths = _write(arms, tables=tables, out=out, title=args.title)
+    if args.json:
+        print(json.dumps(_document(arms, tables, paths), ensure_ascii=True))
+        return 0
+    from rich.console import Console
+
+    from xtl_jax.report import terminal
+
+    console = Console()
+    terminal.show(arms, tables=tables, console=console)
+    console.print(f"page: {paths['html']}", markup=False, highlight=False)
+    return 0
+
+
+def write_report(
+    run_dirs: Sequence[pathlib.Path],
+    *,
+    out: pathlib.Path | None,
+    title: str | None = None,
+) -> pathlib.Path:
+    """Write the report of scored runs and return the path of its page.
+
+    Args:
+        run_dirs: the runs, the baseline first.
+        out: folder to write to; the last run's where None.
+        title: heading of the page; made from the tasks where None.
+
+    Raises:
+        UserError: a run that is not there, has no scores, or cannot be read.
+    """
+    from xtl_jax.cli import run_results
+    from xtl_jax.report.tables import family_tables
+
+    run_dirs = [pathlib.Path(path) for path in run_dirs]
+    arms = run_results.read_all(run_dirs)
+    folder = run_dirs[-1] if out is None else pathlib.Path(out)
+    return _write(arms, tables=family_tables(arms), out=folder, title=title)["html"]
+
+
+def _write(
+    arms: Sequence[RunResults],
+    *,
+    tables: Sequence[FamilyTable],
+    out: pathlib.Path,
+    title: str | None,
+) -> dict[str, pathlib.Path]:
+    from xtl_jax.infer import records
+    from xtl_jax.report import markdown, page, tabular, wording
+
+    heading = title or wording.title(tables)
+    texts = {
+        "html": ("report.html", page.render(arms, tables=tables, title=heading)),
+        "markdown": ("report.md", markdown.render(arms, tables=tables, title=heading)),
+        "csv": ("scores.csv", tabular.scores_csv(tables)),
+        "latex": ("report.tex", tabular.latex(tables)),
+    }
+    for name, text in texts.values():  # everything is made before anything is written
+        records.replace(out / name, text)
+    return {kind: out / name for kind, (name, _) in texts.items()}
+
+
+def _document(
+    arms: Sequence[RunResults],
+    tables: Sequence[FamilyTable],
+    paths: dict[str, pathlib.Path],
+) -> dict[str, Any]:
+    from xtl_jax.report import wording
+
+    return {
+        "files": {kind: str(path) for kind, path in paths.items()},
+        "runs": [arm.label for arm in arms],
+        "notes": wording.notes(arms),
+        "families": {
+            table.family: {
+                "split": table.split,
+                "primary": table.primary,
+                "languages": {
+                    row.language: _cells(row, table)
+                    for row in (*table.rows, *table.pairs)
+                },
+                "averages": {row.name: _cells(row, table) for row in table.averages},
+            }
+            for table in tables
+        },
+    }
+
+
+def _cells(row: LanguageRow | AverageRow, table: FamilyTable) -> dict[str, Any]:
+    """By run: values, intervals, and the primary metric's difference to the first."""
+    found = {}
+    for index, arm in enumerate(table.arms):
+        cells = {key: row.cell(index, key) for key in table.keys}
+        difference = row.differences[index]
+        found[arm] = {
+            "values": {key: cell.value for key, cell in cells.items()},
+            "intervals": {key: cell.interval for key, cell in cells.items()},
+            "difference": difference and difference.value,
+            "difference_interval": difference and difference.interval,
+        }
+    return found

@@ -1,0 +1,86 @@
+"""The tables as Markdown, for a pull request or a lab notebook.
+
+Numbers only: bars, curves and wrong examples are on the HTML page. Cells are escaped,
+so a run called `a|b` or `<b>` is shown as it is called.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from xtl_jax.report import facts, wording
+from xtl_jax.report.results import RunResults
+from xtl_jax.report.sheet import Entry, sheet
+from xtl_jax.report.tables import FamilyTable, metric_title
+from xtl_jax.report.text import one_line
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~])")
+
+
+def render(
+    arms: Sequence[RunResults], *, tables: Sequence[FamilyTable], title: str
+) -> str:
+    """The report as Markdown, ending in a newline."""
+    parts = [f"# {escape(title)}"]
+    if facts.is_toy(arms):
+        parts.append("Toy data: the numbers say that the pipeline works, no more.")
+    parts.append(
+        _table(
+            ["", *(arm.label for arm in arms)],
+            [
+                [fact.name, *(value or "–" for value in fact.values)]
+                for fact in facts.headline(arms)
+            ],
+        )
+    )
+    found = wording.notes(arms)
+    if found:
+        parts.append("**Before you trust a number**")
+        parts.append("\n".join(f"- {escape(note)}" for note in found))
+    for table in tables:
+        made = sheet(table)
+        parts.append(f"## {escape(table.family)}")
+        parts.append(
+            f"{escape(metric_title(table.primary))}, percent, {escape(table.split)} "
+            "split; brackets are 95 % bootstrap intervals."
+        )
+        rows = [[_written(e) for e in row] for row in (*made.languages, *made.averages)]
+        parts.append(_table(made.head, rows))
+    commands = [(arm.label, facts.command(arm)) for arm in arms]
+    shown = [
+        f"- {escape(label)}: {_code(command)}" for label, command in commands if command
+    ]
+    if shown:
+        parts += ["## Run it again", "\n".join(shown)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(map(escape, cells)) + " |"
+
+    rule = "|" + "|".join([" --- ", *[" ---: "] * (len(head) - 1)]) + "|"
+    return "\n".join([line(head), rule, *map(line, rows)])
+
+
+def _written(entry: Entry) -> str:
+    return f"{entry.text} {entry.interval}".strip()
+
+
+def _code(command: str) -> str:
+    """A command as a code span that its own back-ticks cannot close."""
+    text = one_line(command, limit=2000)
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {text} {fence}" if longest else f"`{text}`"
+
+
+def escape(text: str) -> str:
+    r"""Text as Markdown shows it.
+
+    Example:
+        >>> escape("a|b_c")
+        'a\\|b\\_c'
+    """
+    return _SPECIAL.sub(r"\\\1", one_line(text, limit=200))

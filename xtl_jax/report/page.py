@@ -1,0 +1,173 @@
+"""One self-contained HTML page: numbers, bars, curves, wrong examples, configuration.
+
+The page needs no network, font, script or picture from elsewhere, so that it can be
+sent by mail and still opens in ten years. It reads well without its few lines of
+script, which only filter the wrong examples. Every value goes through the template's
+escaping, and before that through `text.visible`, so nothing in a prediction can act.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xtl_jax.report import facts, languages, learning, mistakes, plots, wording
+from xtl_jax.report.results import RunResults
+from xtl_jax.report.tables import SHARES, FamilyTable, LanguageRow, metric_title
+from xtl_jax.report.text import visible
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chart:
+    """The bars of one family: one drawing a language, on one axis."""
+
+    end: float
+    ticks: tuple[float, ...]
+    chance: bool
+    rows: tuple[tuple[LanguageRow, str], ...]  # the row and its SVG
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Scores by language of the text and language of the question."""
+
+    contexts: tuple[str, ...]
+    questions: tuple[str, ...]
+    rows: Mapping[str, LanguageRow]  # "ar" and "en-ar" to its row
+    largest: float
+
+    def strength(self, value: float) -> float:
+        """Percent of colour behind a value; text stays readable on all of it."""
+        return 45.0 * value / self.largest if self.largest > 0 else 0.0
+
+
+def render(
+    arms: Sequence[RunResults], *, tables: Sequence[FamilyTable], title: str
+) -> str:
+    """The page as text.
+
+    Args:
+        arms: the runs to show, the baseline first; at least one.
+        tables: their numbers, from `family_tables`.
+        title: heading of the page.
+    """
+    import jinja2
+    import markupsafe
+
+    groups = mistakes.groups(arms)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("xtl_jax", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Before escaping: characters that would act become pictures of themselves.
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    script, _, _ = environment.loader.get_source(environment, "page.js")
+    style, _, _ = environment.loader.get_source(environment, "page.css")
+    environment.filters |= {
+        "number": wording.number,
+        "signed": wording.signed,
+        "interval": wording.interval,
+        "metric": metric_title,
+    }
+    return environment.get_template("page.html.jinja").render(
+        style=markupsafe.Markup(style),
+        script=markupsafe.Markup(script),
+        script_hash=_hash(script),
+        title=title,
+        toy=facts.is_toy(arms),
+        arms=arms,
+        colours=plots.ARM_COLOURS,
+        facts=facts.headline(arms),
+        notes=wording.notes(arms),
+        tables=tables,
+        charts={
+            table.family: _chart(table, markupsafe.Markup)
+            for table in tables
+            if table.rows
+        },
+        shares=SHARES,
+        grids={table.family: _grid(table) for table in tables if table.pairs},
+        panels=[
+            (panel, markupsafe.Markup(_curves(panel)))
+            for panel in learning.panels(arms)
+        ],
+        groups=groups,
+        group_languages=[
+            (language, languages.name(language))
+            for language in languages.ordered(group.language for group in groups)
+        ],
+        settings=facts.settings(arms),
+        commands=[facts.command(arm) for arm in arms],
+        signatures=signatures(arms),
+    )
+
+
+def signatures(arms: Sequence[RunResults]) -> list[str]:
+    """The signature of every score, each once."""
+    return list(dict.fromkeys(s.signature for arm in arms for s in arm.scores))
+
+
+def _hash(script: str) -> str:
+    """Source expression that lets a browser run this script and no other."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _chart(table: FamilyTable, markup: Any) -> Chart:
+    cells = [
+        [row.cell(arm, table.primary) for arm in range(len(table.arms))]
+        for row in table.rows
+    ]
+    reach = [
+        bound
+        for row in cells
+        for cell in row
+        if cell.value is not None
+        for bound in (cell.value, *(cell.interval or ()))
+    ]
+    chances = [row.chance_percent for row in table.rows]
+    known = [chance for chance in chances if chance is not None]
+    end = plots.axis_end([*reach, *known])
+    rows = []
+    for row, row_cells, chance in zip(table.rows, cells, chances, strict=True):
+        said = "; ".join(
+            f"{arm} {wording.number(cell.value)} {wording.interval(cell)}".strip()
+            for arm, cell in zip(table.arms, row_cells, strict=True)
+        )
+        drawn = plots.bars(
+            row_cells, end=end, chance=chance, description=f"{row.title}: {said}"
+        )
+        rows.append((row, markup(drawn)))
+    return Chart(
+        end=end,
+        ticks=tuple(plots.axis_ticks(end)),
+        chance=bool(known),
+        rows=tuple(rows),
+    )
+
+
+def _grid(table: FamilyTable) -> Grid:
+    """Cross-language pairs as a square: text down, question across."""
+    parts = [row.language.split("-", 1) for row in table.pairs]
+    rows = {row.language: row for row in (*table.rows, *table.pairs)}
+    values = [
+        row.cell(arm, table.primary).value
+        for row in rows.values()
+        for arm in range(len(table.arms))
+    ]
+    return Grid(
+        contexts=tuple(languages.ordered(context for context, _ in parts)),
+        questions=tuple(languages.ordered(question for _, question in parts)),
+        rows=rows,
+        largest=max((value for value in values if value is not None), default=0.0),
+    )
+
+
+def _curves(panel: learning.Panel) -> str:
+    return plots.curves(panel.lines, title=panel.title, percent=panel.percent)

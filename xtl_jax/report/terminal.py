@@ -1,0 +1,68 @@
+r"""The tables on a terminal.
+
+Text from data goes in as `rich.text.Text`, never as markup, and without characters that
+a terminal would obey: a run called `[red]` or `\x1b[31m` is shown, not followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from xtl_jax.report import wording
+from xtl_jax.report.results import RunResults
+from xtl_jax.report.sheet import Entry, sheet
+from xtl_jax.report.tables import FamilyTable, metric_title
+from xtl_jax.report.text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+_STYLES = {"missing": "yellow", "up": "green", "down": "red"}
+
+
+def show(
+    arms: Sequence[RunResults], *, tables: Sequence[FamilyTable], console: Console
+) -> None:
+    """Print one table a family, then what the reader must know."""
+    from rich.text import Text
+
+    for table in tables:
+        console.print(_table(table))
+    for note in wording.notes(arms):
+        console.print(Text(f"! {one_line(note, limit=500)}", style="yellow"))
+
+
+def _table(table: FamilyTable) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    title = one_line(table.family)
+    if table.split:
+        title += f", {one_line(table.split)} split"
+    if len(table.arms) > 1:
+        title += f", {metric_title(table.primary)}"
+    made = Table(title=Text(f"{title} (percent)", style="bold"), title_justify="left")
+    parts = sheet(table)
+    for place, head in enumerate(parts.head):
+        made.add_column(
+            Text(one_line(head, limit=28)), justify="right" if place else "left"
+        )
+    for row in parts.languages:
+        made.add_row(*map(_written, row))
+    if parts.averages:
+        made.add_section()
+    for row in parts.averages:
+        made.add_row(*map(_written, row))
+    return made
+
+
+def _written(entry: Entry) -> Text:
+    from rich.text import Text
+
+    text = Text(one_line(entry.text), style=_STYLES.get(entry.kind, ""))
+    if entry.interval:
+        text.append(f" {entry.interval}", style="dim")
+    return text
