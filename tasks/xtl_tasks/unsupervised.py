@@ -41,7 +41,7 @@ FAMILY = Family(
             "Text with the paragraphs of an evaluation set (Wikipedia has most) is "
             "contamination: `xtl data cache` reports the overlap."
         ),
-        get="any UTF-8 text, one document a line: --file 'span_corruption/train=PATTERN'",
+        get="UTF-8 text, one document a line: --file 'span_corruption/train=PATTERN'",
         transform=TRANSFORM,
     ),
 )

@@ -55,8 +55,8 @@ FAMILY = Family(
         licence="OANC, CC BY 3.0 and CC BY-SA 3.0 by genre",
         homepage="https://cims.nyu.edu/~sbowman/multinli/",
         traps=(
-            "Rows labelled - (no agreement) are left out, as the release says: 9,815 of "
-            "10,000 matched validation rows remain. The mismatched genres are one "
+            "Rows labelled - (no agreement) are left out, as the release says: 9,815 "
+            "of 10,000 matched validation rows remain. The mismatched genres are one "
             "setting away: mnli/validation=multinli_1.0/"
             "multinli_1.0_dev_mismatched.jsonl. GLUE's test files have no labels."
         ),

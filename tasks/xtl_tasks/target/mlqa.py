@@ -18,8 +18,24 @@ PAIRS = tuple(
     f"{context}-{question}" for context, question in itertools.permutations(STANDARD, 2)
 )
 _FILE = "{split}/{split}-context-{{context}}-question-{{question}}.json"
-_DEV_ROWS = dict(ar=517, de=512, en=1_148, es=500, hi=507, vi=511, zh=504)
-_TEST_ROWS = dict(ar=5_335, de=4_517, en=11_590, es=5_253, hi=4_918, vi=5_495, zh=5_137)
+_DEV_ROWS = {
+    "ar": 517,
+    "de": 512,
+    "en": 1_148,
+    "es": 500,
+    "hi": 507,
+    "vi": 511,
+    "zh": 504,
+}
+_TEST_ROWS = {
+    "ar": 5_335,
+    "de": 4_517,
+    "en": 11_590,
+    "es": 5_253,
+    "hi": 4_918,
+    "vi": 5_495,
+    "zh": 5_137,
+}
 
 
 def _files(split: str) -> tuple[str, ...]:

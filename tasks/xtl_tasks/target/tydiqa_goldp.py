@@ -24,18 +24,28 @@ NAMES = {
     "sw": "swahili",
     "te": "telugu",
 }
-_TRAIN_ROWS = dict(
-    ar=14_805,
-    bn=2_390,
-    en=3_696,
-    fi=6_855,
-    id=5_702,
-    ko=1_625,
-    ru=6_490,
-    sw=2_755,
-    te=5_563,
-)
-_DEV_ROWS = dict(ar=921, bn=113, en=440, fi=782, id=565, ko=276, ru=812, sw=499, te=669)
+_TRAIN_ROWS = {
+    "ar": 14_805,
+    "bn": 2_390,
+    "en": 3_696,
+    "fi": 6_855,
+    "id": 5_702,
+    "ko": 1_625,
+    "ru": 6_490,
+    "sw": 2_755,
+    "te": 5_563,
+}
+_DEV_ROWS = {
+    "ar": 921,
+    "bn": 113,
+    "en": 440,
+    "fi": 782,
+    "id": 565,
+    "ko": 276,
+    "ru": 812,
+    "sw": 499,
+    "te": 669,
+}
 
 
 def is_in(id: str, *, language: str) -> bool:

@@ -70,6 +70,6 @@ FAMILY = Family(
             "in zero-shot transfer. Translated training data is another setting, not "
             "zero-shot. Non-commercial licence."
         ),
-        get="XNLI-1.0.zip from the homepage, unpacked into XNLI-1.0/; MNLI for training",
+        get="XNLI-1.0.zip from the homepage, unpacked into XNLI-1.0/; MNLI to train",
     ),
 )
