@@ -20,6 +20,9 @@ from collections.abc import Mapping
 
 from xtl_jax.data.rows import PairRow, QuestionRow, TextRow
 
+# Part of every cache's name: raise it when any prompt below gives other text.
+VERSION = 1
+
 NLI_WORDS = ("entailment", "neutral", "contradiction")  # class ids 0, 1, 2
 NLI_DIGITS = ("0", "1", "2")
 PARAPHRASE_WORDS = ("different_meaning", "paraphrase")  # class ids 0, 1
