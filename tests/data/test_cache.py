@@ -241,9 +241,30 @@ def test_a_vocabulary_that_does_not_fit_is_an_error(task, tmp_path):
 def test_progress_counts_the_examples(task, tmp_path):
     seen = []
     cache.build(
-        task, _recipe(), cache_dir=tmp_path, vocabulary=BYTES, progress=seen.append
+        task,
+        _recipe(),
+        cache_dir=tmp_path,
+        vocabulary=BYTES,
+        progress=lambda done, total: seen.append(done),
     )
     assert seen == list(range(1, 61))
+
+
+def test_texts_for_span_corruption_are_kept_raw(seqio, tmp_path):
+    rows = [ROWS[0] | {"targets": text} for text in ("the text", "x", "")]
+    transform = {"name": "span_corruption", "noise_density": 0.15, "mean_span": 3.0}
+    recipe = _recipe(transform=transform, keep_text=False)
+    made = _task(seqio, rows, name="text")
+    opened = store.Store(
+        cache.build(made, recipe, cache_dir=tmp_path, vocabulary=BYTES)
+    )
+    assert opened.num_examples == 1
+    assert opened.tokens("targets", 0).tolist() == [b + 3 for b in b"the text"]
+    assert opened.tokens("inputs", 0).size == 0
+    assert opened.card["left_out"] == 2  # too short to hide a part of
+    assert opened.card["sentinels"] == list(BYTES.sentinel_ids)
+    blind = dataclasses.replace(recipe, sources=None)
+    assert cache.find(blind, cache_dir=tmp_path) == opened.folder
 
 
 def _copy(cached, tmp_path, recipe):

@@ -1,72 +1,102 @@
-"""From names of tasks to their token stores, made where they are missing.
+"""The token stores that a command needs: found, or made now.
 
-Whoever needs examples (`xtl data cache`, `train`, `predict`, `run`) asks here. A store
-that exists is only opened: nothing of SeqIO or TensorFlow is imported.
+`ensure_cached` is what `xtl train`, `xtl predict` and `xtl data cache` call. SeqIO and
+TensorFlow are imported only when something must be made; a machine with all caches
+needs neither them nor the source files.
 """
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import pathlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from xtl_jax.cli.progress import counting, tell
-from xtl_jax.data import cache, prompts
+from xtl_jax.data import cache
 from xtl_jax.data.store import Store
+from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
+    import seqio
     from xtl_tasks.family import Family
-    from xtl_tasks.loading import TaskSettings
+    from xtl_tasks.loading import Source, TaskSettings
 
     from xtl_jax.data.vocabulary import Vocabulary
-    from xtl_jax.train.config import RunConfig
 
-Wanted = tuple[str, str]  # task name, split
+# Raise it when a prompt, reader or normaliser changes what it gives: all caches made
+# before are then made anew.
+DEFINITION_VERSION = 1
+
+Wanted = tuple[str, str]  # task and split
 
 
-def settings_of(run: RunConfig, vocabulary: Vocabulary | None = None) -> TaskSettings:
-    """Where a run's data is."""
-    from xtl_tasks.loading import TaskSettings
+class Places(Protocol):
+    """The part of `RunConfig` that says where data is."""
 
-    return TaskSettings(
-        data_dir=run.data_dir or None, files=run.files, vocabulary=vocabulary
-    )
+    data_dir: str
+    cache_dir: str
+    files: Mapping[str, str]
 
 
 def ensure_cached(
-    wanted: Sequence[Wanted], *, run: RunConfig, vocabulary: Vocabulary
+    wanted: Iterable[Wanted], *, run: Places, vocabulary: Vocabulary
 ) -> dict[Wanted, Store]:
-    """Stores of task splits, found or made.
+    """Opens the store of each (task, split), making those that are not there yet.
+
+    Args:
+        wanted: catalogue tasks, each with a split.
+        run: where release files are and where caches go.
+        vocabulary: to tokenise with.
 
     Raises:
-        UserError: data is neither cached nor here, or is not right.
+        UserError: unknown task or split, no data and no cache, bad data, no space.
     """
-    settings = settings_of(run, vocabulary)
+    from xtl_tasks import catalog
+
+    settings = task_settings(run, vocabulary=vocabulary)
+    opened = {}
+    for name, split in wanted:
+        family, language = catalog.find(name)
+        recipe = recipe_of(
+            family, language, split=split, settings=settings, cache_dir=run.cache_dir
+        )
+        folder = find(
+            family, language, recipe, settings=settings, cache_dir=run.cache_dir
+        )
+        if folder is None:
+            make = functools.partial(_task, family, language, settings=settings)
+            folder = build(make, recipe, cache_dir=run.cache_dir, vocabulary=vocabulary)
+        opened[name, split] = Store(folder)
+    return opened
+
+
+def find_cached(
+    wanted: Iterable[Wanted], *, run: Places, vocabulary: Vocabulary
+) -> dict[Wanted, pathlib.Path | None]:
+    """As `ensure_cached`, but makes nothing: None where a cache would be made."""
+    from xtl_tasks import catalog
+
+    settings = task_settings(run, vocabulary=vocabulary)
     found = {}
-    for task, split in wanted:
-        found[task, split] = ensure_one(
-            task, split, settings=settings, cache_dir=run.cache_dir
+    for name, split in wanted:
+        family, language = catalog.find(name)
+        recipe = recipe_of(
+            family, language, split=split, settings=settings, cache_dir=run.cache_dir
+        )
+        found[name, split] = find(
+            family, language, recipe, settings=settings, cache_dir=run.cache_dir
         )
     return found
 
 
-def ensure_one(
-    task: str, split: str, *, settings: TaskSettings, cache_dir: str
-) -> Store:
-    """The store of one split of one task, found or made."""
-    from xtl_tasks import catalog
+def task_settings(run: Places, *, vocabulary: Vocabulary) -> TaskSettings:
+    """What the task builder must know."""
+    from xtl_tasks.loading import TaskSettings
 
-    family, language = catalog.find(task)
-    recipe = recipe_of(
-        family, language, split=split, settings=settings, cache_dir=cache_dir
+    return TaskSettings(
+        data_dir=run.data_dir or None, files=dict(run.files), vocabulary=vocabulary
     )
-    folder = cache.find(recipe, cache_dir=cache_dir)
-    if folder is None:
-        folder = _build(
-            family, language, recipe=recipe, settings=settings, cache_dir=cache_dir
-        )
-    return Store(folder)
 
 
 def recipe_of(
@@ -75,66 +105,122 @@ def recipe_of(
     *,
     split: str,
     settings: TaskSettings,
-    cache_dir: str,
+    cache_dir: str | os.PathLike[str],
 ) -> cache.Recipe:
-    """Everything that decides what the store of a split holds."""
-    from xtl_tasks import loading
-
-    source = loading.find_source(family, language, split=split, settings=settings)
-    sources = None
-    if source is not None:
-        paths = [f"tfds:{source.tfds}"] if source.tfds else list(source.paths)
-        sources = cache.digests(paths, cache_dir=cache_dir)
+    """Everything that decides the content of a catalogue task's store."""
+    family.check_split(split, language=language)
+    is_text = family.kind == "text"
+    source = _source(family, language, split=split, settings=settings)
+    files = None if source is None else _files(source, settings=settings)
     return cache.Recipe(
         task=family.task_name(language),
         split=split,
         definition={
+            "version": DEFINITION_VERSION,
             "family": family.name,
             "language": language,
-            "prompt": f"{family.prompt.__name__}/{prompts.VERSION}",
+            "prompt": _name(family.prompt),
+            "labels": list(family.labels),
             "answer_offsets": settings.answer_offsets,
+            "eos": True,
         },
         vocabulary_sha256=settings.vocabulary.sha256,
-        sources=sources,
-        transform=family.card.transform or None,
-        keep_text=family.kind != "text",
+        sources=None if files is None else cache.digests(files, cache_dir=cache_dir),
+        transform=dict(family.card.transform) if is_text else None,
+        keep_text=split != "train" and not is_text,
     )
 
 
-def _build(
+def _name(function: Callable[..., Any]) -> str:
+    """A function's name, without its module: moving it changes nothing."""
+    if isinstance(function, functools.partial):
+        settings = ",".join(f"{k}={v}" for k, v in sorted(function.keywords.items()))
+        return f"{_name(function.func)}({settings})"
+    return function.__qualname__
+
+
+def _source(
+    family: Family, language: str, *, split: str, settings: TaskSettings
+) -> Source | None:
+    """Where a split's rows are; None where they are not here, be it by setting."""
+    from xtl_tasks import loading
+
+    try:
+        return loading.find_source(family, language, split=split, settings=settings)
+    except UserError:  # a file setting names a file that this machine has not
+        return None
+
+
+def _files(source: Source, *, settings: TaskSettings) -> list[str]:
+    """The files whose content decides: of TFDS the one that describes the set."""
+    if source.tfds is None:
+        return list(source.paths)
+    from xtl_jax.data import tfds_rows
+
+    folder = pathlib.Path(tfds_rows.folder_of(settings.tfds_dir)) / source.tfds
+    described = sorted(folder.glob("*/dataset_info.json"))
+    return [f"tfds:{source.tfds}", *map(str, described)]
+
+
+def find(
     family: Family,
     language: str,
-    *,
     recipe: cache.Recipe,
+    *,
     settings: TaskSettings,
-    cache_dir: str,
-) -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
-    from xtl_tasks import build
+    cache_dir: str | os.PathLike[str],
+) -> pathlib.Path | None:
+    """The folder of a store, or None if it can be made.
 
-    task = build.build(family, language, settings=settings, for_cache=True)
-    name = f"tokenising {recipe.task} {recipe.split}"
-    with counting(name, total=None) as progress, _quiet_tensorflow():
-        folder = cache.build(
+    Raises:
+        UserError: there is neither a cache nor the data to make it.
+    """
+    try:
+        return cache.find(recipe, cache_dir=cache_dir)
+    except UserError:
+        here = pathlib.Path(cache_dir) / recipe.task
+        if not any(here.glob(f"{recipe.split}-*")):
+            from xtl_tasks import loading
+
+            # No cache at all: say how to get the data.
+            loading.find_source(family, language, split=recipe.split, settings=settings)
+            loading.rows(family, language, split=recipe.split, settings=settings)
+        raise
+
+
+def _task(family: Family, language: str, *, settings: TaskSettings) -> seqio.Task:
+    from xtl_tasks import build as tasks
+
+    return tasks.build(family, language, settings=settings, for_cache=True)
+
+
+def build(
+    make: Callable[[], seqio.Task],
+    recipe: cache.Recipe,
+    *,
+    cache_dir: str | os.PathLike[str],
+    vocabulary: Vocabulary,
+) -> pathlib.Path:
+    """Makes a store, with a progress bar on stderr."""
+    from xtl_jax.cli import progress
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+    task = make()
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")  # the accelerator is for jax
+    with progress.bar() as display:
+        shown = display.add_task(
+            f"tokenising {recipe.task} {recipe.split}", total=None, note=""
+        )
+        return cache.build(
             task,
             recipe,
             cache_dir=cache_dir,
-            vocabulary=settings.vocabulary,
-            progress=lambda done: progress(done) if done % 100 == 0 else None,
+            vocabulary=vocabulary,
+            progress=lambda done, total: (
+                display.update(shown, completed=done, total=total)
+                if done % 64 == 0 or done == total
+                else None
+            ),
         )
-    tell(f"cached {recipe.task} {recipe.split} in {folder}")
-    return folder
-
-
-@contextlib.contextmanager
-def _quiet_tensorflow() -> Any:
-    """TensorFlow's remarks about the processor help nobody here."""
-    import logging
-
-    logger = logging.getLogger("tensorflow")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

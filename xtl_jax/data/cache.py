@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from xtl_jax.data.vocabulary import Vocabulary
 
+Progress = Callable[[int, int | None], None]
+
 _CHUNK = 1 << 20  # bytes read at a time
 _DIGESTS = "file_digests.json"
 _SHORTEST_TEXT = 2  # tokens: one is hidden, one is left
@@ -222,7 +224,7 @@ def build(
     *,
     cache_dir: str | os.PathLike[str],
     vocabulary: Vocabulary,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> pathlib.Path:
     """Tokenises a split of a task into its store, unless that is there already.
 
@@ -231,7 +233,7 @@ def build(
         recipe: what decides the content; names the folder.
         cache_dir: of all stores; made if missing.
         vocabulary: the one the task uses.
-        progress: called with the number of examples done.
+        progress: called with the number of examples done, and of all if known.
 
     Returns:
         The store's folder.
@@ -249,21 +251,17 @@ def build(
                 shutil.rmtree(left, ignore_errors=True)
         card = recipe.card() | {
             "eos_id": vocabulary.eos_id,
-            "eos": {n: task.output_features[n].add_eos for n in TASK_FEATURES},
+            "eos": {
+                name: recipe.transform is not None or task.output_features[name].add_eos
+                for name in TASK_FEATURES
+            },
         }
         if recipe.transform is not None:
             card |= {"sentinels": _sentinels(recipe, vocabulary), "left_out": 0}
-        rows = _examples(task, recipe, vocabulary=vocabulary, card=card)
-        return store.write(folder, _counted(rows, progress), card)
-
-
-def _counted(
-    rows: Iterator[store.Example], progress: Callable[[int], None] | None
-) -> Iterator[store.Example]:
-    for done, row in enumerate(rows, start=1):
-        if progress is not None:
-            progress(done)
-        yield row
+        rows = _examples(
+            task, recipe, vocabulary=vocabulary, card=card, progress=progress
+        )
+        return store.write(folder, rows, card)
 
 
 def _sentinels(recipe: Recipe, vocabulary: Vocabulary) -> list[int]:
@@ -277,28 +275,37 @@ def _sentinels(recipe: Recipe, vocabulary: Vocabulary) -> list[int]:
 
 
 def _examples(
-    task: seqio.Task, recipe: Recipe, *, vocabulary: Vocabulary, card: dict[str, Any]
+    task: seqio.Task,
+    recipe: Recipe,
+    *,
+    vocabulary: Vocabulary,
+    card: dict[str, Any],
+    progress: Progress,
 ) -> Iterator[store.Example]:
     """The split's examples as a store keeps them; counts in `card` what it leaves out.
 
     A text for span corruption is its `targets`, without EOS: it is cut, hidden in part
     and ended when it is drawn.
     """
-    missing = [name for name in TASK_FEATURES if name not in task.output_features]
-    if missing:
-        raise UserError(
-            f"{recipe.task} has no feature {' and no '.join(missing)}; an "
-            "encoder-decoder needs inputs and targets"
-        )
+    is_text = recipe.transform is not None
+    needed = ("targets",) if is_text else TASK_FEATURES
+    for name in needed:
+        if name not in task.output_features:
+            raise UserError(
+                f"{recipe.task} has no feature {name!r}; an encoder-decoder needs "
+                "inputs and targets"
+            )
     if recipe.split not in task.splits:
         raise UserError(
             f"{recipe.task} has no split {recipe.split!r}; it has "
             f"{', '.join(sorted(task.splits))}"
         )
     dataset = task.get_dataset(sequence_length=None, split=recipe.split, shuffle=False)
+    total = int(dataset.cardinality())  # negative: endless or not known
     for number, row in enumerate(dataset.as_numpy_iterator()):
-        example: dict[str, Any] = {}
-        for name in TASK_FEATURES:
+        progress(number + 1, total if total >= 0 else None)
+        example: dict[str, Any] = {"inputs": np.zeros(0, np.int32)}
+        for name in needed:
             tokens = np.asarray(row[name], np.int32)
             if tokens.size and not 0 < tokens.min() <= tokens.max() < vocabulary.size:
                 raise UserError(
@@ -307,11 +314,11 @@ def _examples(
                     f"vocabulary has 1 to {vocabulary.size - 1}: was the task built "
                     "with another vocabulary?"
                 )
-            if recipe.transform is not None and tokens.size:
-                tokens = tokens[: -1 if tokens[-1] == vocabulary.eos_id else None]
+            if is_text and tokens.size and tokens[-1] == vocabulary.eos_id:
+                tokens = tokens[:-1]
             example[name] = tokens
         targets = example["targets"]
-        if recipe.transform is not None:
+        if is_text:
             if len(targets) < _SHORTEST_TEXT:
                 card["left_out"] += 1  # too short to hide a part of
                 continue
