@@ -187,6 +187,6 @@ def test_mlqa_sized_files_take_seconds():
         str(i): {"total": 1.0, "exact_match": float(i % 3 == 0), "f1": (i % 7) / 7}
         for i in range(11_590)
     }
-    start = time.perf_counter()
+    start = time.process_time()
     bootstrap.intervals(made, metric=qa.METRIC)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

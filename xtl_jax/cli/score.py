@@ -5,6 +5,9 @@ a language and one summary over families are written, and a table is shown:
 
     xtl score runs/first
 
+Where the run's evaluation data is still on this machine, ids are held against it: an
+unknown id is an error, a missing one scores 0.
+
 Outside files, so that anyone can check us or use us in place of the official scripts:
 the gold file in the release's own format, the predictions as XTREME's submission has
 them (one JSON object of answers by id, or one label a line):
@@ -24,7 +27,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.cli import score_files, score_tables
+from xtl_jax.cli import score_files, score_gold, score_tables
 from xtl_jax.errors import UserError
 from xtl_jax.infer import records
 from xtl_jax.metrics import scoring, summary
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from xtl_tasks.family import Family
 
 Find = Callable[[str], "tuple[Family, str]"]
+Gold = Callable[[records.Record], Sequence[scoring.Row] | None]
 
 # XTREME's folder names where they are not our families'.
 XTREME_NAMES = {"tydiqa": "tydiqa_goldp", "squad": "squad_v1"}
@@ -48,6 +52,9 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run_dir", nargs="?", help="run directory with predictions/")
+    parser.add_argument(
+        "--data_dir", help="release files to hold ids against (default: the run's)"
+    )
     files = parser.add_argument_group("outside files")
     files.add_argument("--task", help="family or task, such as mlqa, mlqa.ar or xnli")
     files.add_argument("--language", help="such as ar; for MLQA also CONTEXT-QUESTION")
@@ -121,9 +128,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_directory(args: argparse.Namespace, *, find: Find) -> int:
+    gold = score_gold.GoldReader(args.run_dir, find=find, data_dir=args.data_dir)
     scores = score_run(
-        args.run_dir, find=find, resamples=args.resamples, seed=args.seed
+        args.run_dir, find=find, gold=gold, resamples=args.resamples, seed=args.seed
     )
+    if gold.not_checked:
+        families = dict.fromkeys(task.partition(".")[0] for task in gold.not_checked)
+        print(
+            f"note: {', '.join(families)}: the evaluation data is not here, so whether "
+            "predictions are missing was not checked; see --data_dir",
+            file=sys.stderr,
+        )
     summaries = summarise(scores, find=find, resamples=args.resamples, seed=args.seed)
     write(args.run_dir, scores=scores, summaries=summaries)
     if args.json:
@@ -150,6 +165,7 @@ def score_run(
     run_dir: str | os.PathLike[str],
     *,
     find: Find,
+    gold: Gold | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[scoring.Score]:
@@ -158,6 +174,8 @@ def score_run(
     Args:
         run_dir: the run.
         find: task name to its family and language: `xtl_tasks.catalog.find`.
+        gold: all examples that a file's first record belongs to, to find missing and
+            unknown ids; `None`, or a gold of `None`, takes the file as complete.
         resamples: bootstrap resamples.
         seed: of the bootstrap.
 
@@ -175,14 +193,15 @@ def score_run(
             f"`xtl predict`"
         )
     scores = [
-        _score_file(path, find=find, resamples=resamples, seed=seed) for path in paths
+        _score_file(path, find=find, gold=gold, resamples=resamples, seed=seed)
+        for path in paths
     ]
     _check_comparable(scores, folder=folder)
     return scores
 
 
 def _score_file(
-    path: pathlib.Path, *, find: Find, resamples: int, seed: int
+    path: pathlib.Path, *, find: Find, gold: Gold | None, resamples: int, seed: int
 ) -> scoring.Score:
     found = records.read(path)
     first = found[0]
@@ -209,19 +228,21 @@ def _score_file(
         )
     if family.metric is None:
         raise UserError(f"{path}: {family.name} has no metric, so it is not scored")
+    rows = [
+        scoring.Row(
+            id=record.id,
+            references=record.references,
+            prediction=record.prediction,
+            prediction_raw=record.prediction_raw,
+            context=record.context if family.kind == "qa" else None,
+        )
+        for record in found
+    ]
+    wanted = gold and gold(first)
     try:
         return scoring.score(
             family.metric,
-            [
-                scoring.Row(
-                    id=record.id,
-                    references=record.references,
-                    prediction=record.prediction,
-                    prediction_raw=record.prediction_raw,
-                    context=record.context if family.kind == "qa" else None,
-                )
-                for record in found
-            ],
+            scoring.join(wanted, rows) if wanted else rows,
             task=first.task,
             family=family.name,
             language=language,
@@ -299,4 +320,5 @@ def _dumps(document: Any) -> str:
 def _show(table: Table) -> None:
     from rich.console import Console
 
-    Console().print(table)
+    # In a file or a log, lines are as long as they need to be.
+    Console(width=None if sys.stdout.isatty() else 120).print(table)

@@ -1,4 +1,7 @@
-"""The tables that `xtl score` shows: a row a language, missing ones too."""
+"""The tables that `xtl score` shows: a row a language, missing ones too.
+
+A table of extractive questions fits a terminal of 80 columns.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,16 @@ def family_table(
     name: str, found: summary.Summary, *, scores: Sequence[scoring.Score]
 ) -> Table:
     """One family: a row a language, missing ones too, then the means and the gap."""
+    from rich import box
     from rich.table import Table
 
     keys = list(scores[0].values)
     step = f", step {scores[0].step}" if scores[0].step is not None else ""
     table = Table(
-        title=f"{name} ({scores[0].split}{step}): percent", title_style="bold"
+        title=f"{name} ({scores[0].split}{step}): percent",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=0,
     )
     shares = ["empty", "sentinel"]
     shares += [
@@ -31,19 +38,17 @@ def family_table(
         if any(score.shares_percent[share] is not None for score in scores)
     ]
     chance = scores[0].chance_percent
-    header = ["language", "n", "missing", *(key.replace("_", " ") for key in keys)]
-    header += [
-        f"95% of {found.primary}",
-        *(share.replace("_", " ") for share in shares),
-    ]
+    shown = [key.replace("_", "\n") for key in keys]
+    header = ["language", "n", "miss-\ning", *shown, f"95% of\n{found.primary}"]
+    header += [share.replace("not_in_", "not in\n") for share in shares]
     for i, column in enumerate(header):
-        table.add_column(column, justify="left" if i == 0 else "right")
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     by_language = {score.language: score for score in scores}
     for language in [*found.languages, *found.missing_languages]:
         if language in by_language:
             table.add_row(*_language_cells(by_language[language], shares=shares))
         else:
-            table.add_row(language, *[MISSING] * (2 + len(keys)), style="yellow")
+            table.add_row(language, "", "", *[MISSING] * len(keys), style="yellow")
     table.add_section()
 
     def mean_row(
@@ -58,7 +63,7 @@ def family_table(
     several = len(found.languages) + len(found.missing_languages) > 1
     if several:
         mean_row("macro average", found.macro, found.intervals)
-        mean_row("mean without en", found.non_english)
+        mean_row("non-en mean", found.non_english)
         if found.english is not None or summary.SOURCE in found.missing_languages:
             mean_row("transfer gap", found.transfer_gap, found.transfer_gap_intervals)
     if chance is not None:
@@ -68,10 +73,8 @@ def family_table(
         for language in found.other_languages:
             table.add_row(*_language_cells(by_language[language], shares=shares))
     if found.missing_languages:
-        table.caption = (
-            f"{len(found.missing_languages)} languages have no predictions, so means "
-            "over all languages are missing"
-        )
+        lacking = ", ".join(found.missing_languages)
+        table.caption = f"no predictions for {lacking}: means over them are missing"
     return table
 
 
@@ -82,26 +85,27 @@ def _language_cells(score: scoring.Score, *, shares: Sequence[str]) -> list[str]
         str(score.missing),
         *(_number(value) for value in score.values.values()),
         _interval(score.intervals[score.primary]),
-        *(_number(score.shares_percent[share]) for share in shares),
+        *(_number(score.shares_percent[share], digits=1) for share in shares),
     ]
 
 
 def files_table(document: Mapping[str, Any], *, title: str) -> Table:
     """The values of one pair of files."""
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title)
+    table = Table(title=Text(title))  # a path may look like markup
     for column in ("value", "percent", "95%"):
         table.add_column(column, justify="left" if column == "value" else "right")
     for key, pair in document["intervals"].items():
         table.add_row(key, _number(document[key]), _interval(pair))
-    table.caption = document["signature"]
+    table.caption = Text(document["signature"])
     return table
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _number(value: float | None, *, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _interval(pair: Sequence[float] | None) -> str:
-    return "" if pair is None else f"{pair[0]:.2f} to {pair[1]:.2f}"
+    return "" if pair is None else f"{pair[0]:.1f}..{pair[1]:.1f}"
