@@ -55,9 +55,10 @@ def find(task_name: str) -> tuple[Family, str]:
     name, dot, language = task_name.partition(".")
     if name not in {candidate.name for candidate in FAMILIES}:
         names = task_names()
+        known = [*(candidate.name for candidate in FAMILIES), *names]
         raise UserError(
             f"no task {task_name!r} among {len(names)}; near: "
-            f"{near(task_name, names)}; see `xtl tasks`"
+            f"{near(task_name, known)}; see `xtl tasks`"
         )
     found = family(name)
     if not dot:

@@ -162,12 +162,14 @@ def _how_to_get(
     candidates = [
         sources.expand(name, language=language) for name in family.files.get(split, ())
     ]
-    if settings.data_dir is None:
+    if not settings.data_dir:
         lines.append("No data directory is set: pass --data_dir or set XTL_DATA_DIR.")
     else:
         lines.append(f"Looked in {settings.data_dir} for: {'; '.join(candidates)}")
         lines.append("(also with .xz, .gz, .bz2).")
     prepared = family.tfds.get(split)
+    if prepared is not None and not prepared.has(language):
+        prepared = None
     if prepared is not None:
         folder = tfds_rows.folder_of(settings.tfds_dir)
         name = prepared.filled(language)
@@ -190,3 +192,21 @@ def examples(
     """Rows with the family's prompt applied."""
     for row in rows(family, language, split=split, settings=settings, dropped=dropped):
         yield family.prompt(row)
+
+
+def is_usable(
+    family: Family, language: str, *, split: str, settings: TaskSettings
+) -> bool:
+    """Whether a split is here and has labels; its first row is read to find out.
+
+    A file that a setting names and that is missing is still an error.
+    """
+    if split not in family.splits_of(language):
+        return False
+    if find_source(family, language, split=split, settings=settings) is None:
+        return False
+    try:
+        next(rows(family, language, split=split, settings=settings))
+    except UserError:
+        return False
+    return True

@@ -13,10 +13,10 @@ from typing import Any
 from xtl_jax.data import prompts, readers
 from xtl_jax.metrics import accuracy, qa
 from xtl_jax.metrics.metric import Metric
+from xtl_jax.world import LANGUAGES
 from xtl_tasks.family import Card, Family, Kind, Role
 from xtl_tasks.unsupervised import TRANSFORM
 
-LANGUAGES = ("en", "de", "es", "sw", "tr", "ru", "ar", "hi", "zh")
 SPLITS = ("train", "validation", "test")
 
 

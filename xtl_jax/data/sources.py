@@ -222,7 +222,7 @@ def locate(
         if "://" in name:
             return [name]
         if not os.path.isabs(name):
-            if data_dir is None:
+            if not data_dir:
                 continue
             if "://" in os.fspath(data_dir):
                 found = _locate_remote(f"{os.fspath(data_dir).rstrip('/')}/{name}")

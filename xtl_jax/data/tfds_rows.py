@@ -29,6 +29,11 @@ class TfdsSplit:
     name: str
     split: str
     row: Callable[..., Row | None]  # (example, language=...) -> row; None: not ours
+    languages: tuple[str, ...] | None = None  # None: all of the family's
+
+    def has(self, language: str) -> bool:
+        """Whether TFDS has this language; it lacks MLQA's pairs, for one."""
+        return self.languages is None or language in self.languages
 
     def filled(self, language: str) -> str:
         """The set's name for one language."""
@@ -86,7 +91,7 @@ def mnli(example: Mapping[str, Any], *, language: str) -> PairRow | None:
 def is_prepared(source: TfdsSplit, *, language: str, tfds_dir: str | None) -> bool:
     """Whether the set lies in TFDS's data directory, without importing TFDS."""
     folder = os.path.join(folder_of(tfds_dir), source.filled(language))
-    if not os.path.isdir(folder):
+    if not source.has(language) or not os.path.isdir(folder):
         return False
     return any(
         os.path.isfile(os.path.join(folder, version, "dataset_info.json"))

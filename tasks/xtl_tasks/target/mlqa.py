@@ -62,7 +62,10 @@ FAMILY = Family(
     files={"validation": _files("dev"), "test": _files("test")},
     tfds={
         split: tfds_rows.TfdsSplit(
-            name="mlqa/{language}", split=split, row=tfds_rows.squad
+            name="mlqa/{language}",
+            split=split,
+            row=tfds_rows.squad,
+            languages=STANDARD,
         )
         for split in ("validation", "test")
     },

@@ -18,7 +18,10 @@ FAMILY = Family(
     files={"test": ("xquad/xquad.{language}.json", "xquad.{language}.json")},
     tfds={
         "test": tfds_rows.TfdsSplit(
-            name="xquad/{language}", split="test", row=tfds_rows.squad
+            name="xquad/{language}",
+            split="test",
+            row=tfds_rows.squad,
+            languages=STANDARD,
         ),
     },
     read=readers.squad,
