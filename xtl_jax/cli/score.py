@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
             "give a run directory, or --task, --language, --gold and --predictions; "
             f"lacking: {', '.join(lacking)}; see `xtl score --help`"
         )
-    name = args.task.partition(".")[0]
+    name = str(args.task).partition(".")[0]
     family = catalog.family(XTREME_NAMES.get(name, name))
     document = score_files.score_files(
         family,
@@ -279,6 +279,8 @@ def summarise(
     summaries = {}
     for task, name in {score.family: score.task for score in scores}.items():
         family, _ = find(name)
+        if family.metric is None:
+            raise UserError(f"{task} has no metric, so its scores have no summary")
         summaries[task] = summary.summarise(
             {score.language: score.counts for score in scores if score.family == task},
             metric=family.metric,

@@ -95,8 +95,9 @@ def read(path: str | os.PathLike[str]) -> list[Record]:
     records: list[Record] = []
     lines: dict[str, int] = {}  # id to the line it stands in
     # Not str.splitlines, which also cuts at U+2028 and other marks inside texts.
-    *whole, rest = data.split(b"\n")
-    for number, line in enumerate([*whole, *([rest] if rest else [])], start=1):
+    parts = data.split(b"\n")
+    rest = parts.pop()  # what stands after the last line end: nothing, in a whole file
+    for number, line in enumerate([*parts, rest] if rest else parts, start=1):
         place = f"{name}, line {number}"
         record = _record(line, place=place)
         if record.id in lines:
@@ -207,7 +208,7 @@ def _check(name: str, value: Any, *, place: str) -> None:
         return
     types = _TYPES.get(name, (str,))
     right = isinstance(value, types) and not isinstance(value, bool)
-    if right and name == "references":
+    if right and isinstance(value, list):
         right = all(isinstance(reference, str) for reference in value)
     if not right:
         or_null = " or null" if name in _OPTIONAL else ""

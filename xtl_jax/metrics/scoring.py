@@ -6,7 +6,7 @@ counted; two rows with one id, or a prediction for an id that nobody asked, are 
 
     >>> from xtl_jax.metrics import accuracy
     >>> gold = [Row(id="1", references=("yes",)), Row(id="2", references=("no",))]
-    >>> rows = join(gold, {"1": "yes"})
+    >>> rows = join(gold, [Row(id="1", references=("yes",), prediction="yes")])
     >>> found = score(
     ...     accuracy.METRIC,
     ...     rows,
@@ -87,24 +87,30 @@ class Score:
         return document
 
 
-def join(gold: Iterable[Row], predictions: Mapping[str, str]) -> list[Row]:
-    """Gold rows with their predictions; a row without one stays, as missing.
+def join(gold: Iterable[Row], predicted: Iterable[Row]) -> list[Row]:
+    """Predicted rows in the order of the gold rows; those not predicted are missing.
 
     Raises:
-        UserError: a prediction for an id that is not in the gold rows.
+        UserError: a prediction for an id that is not in the gold rows, or one that was
+            made with other references.
     """
-    gold = list(gold)
-    ids = {row.id for row in gold}
-    unknown = [id_ for id_ in predictions if id_ not in ids]
+    wanted = {row.id: row for row in gold}
+    said = {row.id: row for row in predicted}
+    unknown = [id_ for id_ in said if id_ not in wanted]
     if unknown:
         raise UserError(
-            f"{len(unknown)} of {len(predictions)} predictions have an id that is not "
-            f"in the gold data, such as {unknown[0]!r} (near: {near(unknown[0], ids)});"
-            " predictions and gold must be of the same task, language and split"
+            f"{len(unknown)} of {len(said)} predictions have an id that is not in the "
+            f"gold data, such as {unknown[0]!r} (near: {near(unknown[0], wanted)}); "
+            "predictions and gold must be of the same task, language and split"
         )
-    return [
-        dataclasses.replace(row, prediction=predictions.get(row.id)) for row in gold
-    ]
+    for row in said.values():
+        if row.references != wanted[row.id].references:
+            raise UserError(
+                f"example {row.id!r}: was predicted with the references "
+                f"{list(row.references)}, the gold data has "
+                f"{list(wanted[row.id].references)}; predict again on this data"
+            )
+    return [said.get(id_, row) for id_, row in wanted.items()]
 
 
 def count(metric: Metric, rows: Iterable[Row], *, language: str) -> list[Counts]:

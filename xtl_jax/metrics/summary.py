@@ -18,12 +18,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xtl_jax.metrics.metric import Counts, Metric, add
-
-if TYPE_CHECKING:
-    import numpy as np
 
 SOURCE = "en"  # XTREME's source language, which its gap is measured from
 
@@ -148,11 +145,12 @@ def _intervals(
 ) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]] | None]:
     from xtl_jax.metrics import bootstrap  # numpy is imported only when it is needed
 
-    draws = bootstrap.draws(counts, metric=metric, resamples=resamples, seed=seed)
-    macro = mean_values(draws)  # of arrays: one mean a resample
+    # Arrays in place of numbers: a mean and a gap for each resample at once.
+    draws: Any = bootstrap.draws(counts, metric=metric, resamples=resamples, seed=seed)
+    macro = mean_values(draws)
     gap = transfer_gap(draws)
 
-    def interval_of(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+    def interval_of(arrays: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
         return {key: bootstrap.interval(draw) for key, draw in arrays.items()}
 
     return interval_of(macro), None if gap is None else interval_of(gap)
