@@ -7,13 +7,15 @@ needs neither them nor the source files.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from xtl_jax.data import cache
+from xtl_jax.data import cache, prompts
 from xtl_jax.data.store import Store
 from xtl_jax.errors import UserError
 
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
     from xtl_tasks.loading import Source, TaskSettings
 
     from xtl_jax.data.vocabulary import Vocabulary
-
-# Raise it when a prompt, reader or normaliser changes what it gives: all caches made
-# before are then made anew.
-DEFINITION_VERSION = 1
 
 Wanted = tuple[str, str]  # task and split
 
@@ -116,10 +114,10 @@ def recipe_of(
         task=family.task_name(language),
         split=split,
         definition={
-            "version": DEFINITION_VERSION,
             "family": family.name,
             "language": language,
             "prompt": _name(family.prompt),
+            "prompts_version": prompts.VERSION,
             "labels": list(family.labels),
             "answer_offsets": settings.answer_offsets,
             "eos": True,
@@ -194,6 +192,26 @@ def _task(family: Family, language: str, *, settings: TaskSettings) -> seqio.Tas
     return tasks.build(family, language, settings=settings, for_cache=True)
 
 
+@contextlib.contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Closes stderr to what TensorFlow's libraries write to it while they load.
+
+    It is about GPUs that are not there, repeated, and no setting of theirs stops it;
+    an exception is raised as ever.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
 def build(
     make: Callable[[], seqio.Task],
     recipe: cache.Recipe,
@@ -204,12 +222,12 @@ def build(
     """Makes a store, with a progress bar on stderr."""
     from xtl_jax.cli import progress
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
-    task = make()
-    import tensorflow as tf
+    with _quiet_import():
+        import tensorflow as tf
 
+        task = make()  # imports SeqIO
     tf.config.set_visible_devices([], "GPU")  # the accelerator is for jax
-    with progress.bar() as display:
+    with progress.bar() as display:  # on stderr
         shown = display.add_task(
             f"tokenising {recipe.task} {recipe.split}", total=None, note=""
         )
