@@ -24,7 +24,7 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import score_files, score_gold, score_tables
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 Find = Callable[[str], "tuple[Family, str]"]
 Gold = Callable[[records.Record], Sequence[scoring.Row] | None]
+Track = Callable[[Sequence[pathlib.Path]], Iterable[pathlib.Path]]
 
 # XTREME's folder names where they are not our families'.
 XTREME_NAMES = {"tydiqa": "tydiqa_goldp", "squad": "squad_v1"}
@@ -130,7 +131,12 @@ def run(args: argparse.Namespace) -> int:
 def _run_directory(args: argparse.Namespace, *, find: Find) -> int:
     gold = score_gold.GoldReader(args.run_dir, find=find, data_dir=args.data_dir)
     scores = score_run(
-        args.run_dir, find=find, gold=gold, resamples=args.resamples, seed=args.seed
+        args.run_dir,
+        find=find,
+        gold=gold,
+        track=_progress,
+        resamples=args.resamples,
+        seed=args.seed,
     )
     if gold.not_checked:
         families = dict.fromkeys(task.partition(".")[0] for task in gold.not_checked)
@@ -166,6 +172,7 @@ def score_run(
     *,
     find: Find,
     gold: Gold | None = None,
+    track: Track = iter,
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[scoring.Score]:
@@ -176,6 +183,7 @@ def score_run(
         find: task name to its family and language: `xtl_tasks.catalog.find`.
         gold: all examples that a file's first record belongs to, to find missing and
             unknown ids; `None`, or a gold of `None`, takes the file as complete.
+        track: goes through the files, to show progress.
         resamples: bootstrap resamples.
         seed: of the bootstrap.
 
@@ -194,7 +202,7 @@ def score_run(
         )
     scores = [
         _score_file(path, find=find, gold=gold, resamples=resamples, seed=seed)
-        for path in paths
+        for path in track(paths)
     ]
     _check_comparable(scores, folder=folder)
     return scores
@@ -317,6 +325,20 @@ def write(
 
 def _dumps(document: Any) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _progress(paths: Sequence[pathlib.Path]) -> Iterable[pathlib.Path]:
+    """A bar with the time left, on stderr, gone when done; none outside a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(
+        paths,
+        description="scoring",
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
 
 
 def _show(table: Table) -> None:
