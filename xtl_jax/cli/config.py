@@ -172,7 +172,10 @@ def resolve(bindings: Iterable[Binding]) -> Config:
         ]
         if missing:
             other = {f: m for m, (o, f) in MACROS.items() if o == name}
-            hints = [f"{name}.{f}" + (f" ({other[f]})" if f in other else "") for f in missing]
+            hints = [
+                f"{name}.{f}" + (f" ({other[f]})" if f in other else "")
+                for f in missing
+            ]
             raise UserError(
                 f"these settings have no default and no value: {', '.join(hints)}; "
                 "give them in a --gin_file (e.g. models/tiny.gin) or as "
@@ -255,7 +258,11 @@ def _classes() -> dict[str, type]:
     from xtl_jax.model.sizes import ModelConfig
     from xtl_jax.train.config import MeshConfig, RunConfig
 
-    return {"RunConfig": RunConfig, "ModelConfig": ModelConfig, "MeshConfig": MeshConfig}
+    return {
+        "RunConfig": RunConfig,
+        "ModelConfig": ModelConfig,
+        "MeshConfig": MeshConfig,
+    }
 
 
 def _owner_and_field(name: str, field: str, place: str) -> tuple[str, str]:

@@ -24,6 +24,17 @@ class TrainState(NamedTuple):
     opt_state: Any
 
 
+def shapes(model: ModelConfig, optimizer: optax.GradientTransformation) -> TrainState:
+    """Shape and dtype of each leaf, with nothing computed."""
+    boxed = jax.eval_shape(lambda: t5.init_params(model, jax.random.key(0)))
+    params = jax.tree.map(
+        lambda leaf: leaf.value if isinstance(leaf, nn.Partitioned) else leaf,
+        boxed,
+        is_leaf=lambda leaf: isinstance(leaf, nn.Partitioned),
+    )
+    return jax.eval_shape(lambda p: at_zero(optimizer, p), params)
+
+
 def create(
     model: ModelConfig,
     optimizer: optax.GradientTransformation,
@@ -43,21 +54,22 @@ def create(
     """
 
     def fresh(key: Array) -> TrainState:
-        return _at_zero(optimizer, nn.unbox(t5.init_params(model, key)))
+        return at_zero(optimizer, nn.unbox(t5.init_params(model, key)))
 
     key = jax.random.key(seed)
-    shapes = jax.eval_shape(fresh, key)
+    abstract = shapes(model, optimizer)
     shardings = sharding.state_sharding(
-        mesh, sharding.params_sharding(mesh, model), shapes
+        mesh, sharding.params_sharding(mesh, model), abstract
     )
     if params is None:
         return jax.jit(fresh, out_shardings=shardings)(key), shardings
     placed = jax.tree.map(
         lambda array, place: jax.device_put(array, place), params, shardings.params
     )
-    init = jax.jit(lambda p: _at_zero(optimizer, p), out_shardings=shardings)
+    init = jax.jit(lambda p: at_zero(optimizer, p), out_shardings=shardings)
     return init(placed), shardings
 
 
-def _at_zero(optimizer: optax.GradientTransformation, params: Any) -> TrainState:
+def at_zero(optimizer: optax.GradientTransformation, params: Any) -> TrainState:
+    """A state that has made no update."""
     return TrainState(jnp.int32(0), params, optimizer.init(params))
