@@ -70,11 +70,10 @@ def build(
         functools.partial(seqio.preprocessors.tokenize, copy_pretokenized=True)
     ]
     if is_text and not for_cache:
-        sentinels = getattr(settings.vocabulary, "sentinel_ids", None)
         preprocessors.append(
             functools.partial(
                 _corrupt,
-                sentinels=_sentinels(vocabulary) if sentinels is None else sentinels,
+                vocabulary=settings.vocabulary,
                 name=name,
                 **_noise(family),
             )
@@ -116,18 +115,22 @@ def _dataset(
     import tensorflow as tf
 
     del shuffle_files, seed  # one source, in the release's order
-    examples = list(loading.examples(family, language, split=split, settings=at))
-    text = tf.TensorSpec((), tf.string)
-    return tf.data.Dataset.from_generator(
-        lambda: map(prompts.as_mapping, examples),
-        output_signature={
-            "id": text,
-            "inputs": text,
-            "targets": text,
-            "references": tf.TensorSpec((None,), tf.string),
-            "context": text,
-        },
-    ).apply(tf.data.experimental.assert_cardinality(len(examples)))
+    # Tensors rather than a generator, which would call Python for every example: twice
+    # as fast.
+    rows = [
+        prompts.as_mapping(example)
+        for example in loading.examples(family, language, split=split, settings=at)
+    ]
+    columns = {
+        name: tf.constant([row[name] for row in rows], tf.string)
+        for name in ("id", "inputs", "targets", "context")
+    }
+    references = [row["references"] for row in rows]
+    columns["references"] = tf.RaggedTensor.from_row_lengths(
+        tf.constant([text for texts in references for text in texts], tf.string),
+        tf.constant([len(texts) for texts in references], tf.int64),
+    )
+    return tf.data.Dataset.from_tensor_slices(columns)
 
 
 # --- span corruption for SeqIO's own tools ------------------------------------------
@@ -141,16 +144,18 @@ def _noise(family: Family) -> Mapping[str, float]:
     }
 
 
-def _sentinels(vocabulary: seqio.Vocabulary) -> tuple[int, ...]:
-    """T5's rule for a vocabulary that does not say: the last ids, highest first."""
-    return tuple(range(vocabulary.vocab_size - 1, vocabulary.vocab_size - 101, -1))
+def _sentinels(vocabulary: Any) -> Sequence[int]:
+    """Ours says which; SeqIO's own follow T5: the last 100 ids, highest first."""
+    if hasattr(vocabulary, "sentinel_ids"):
+        return vocabulary.sentinel_ids
+    return range(vocabulary.vocab_size - 1, vocabulary.vocab_size - 101, -1)
 
 
 def _corrupt(
     dataset: tf.data.Dataset,
     sequence_length: Mapping[str, int] | None,
     *,
-    sentinels: Sequence[int],
+    vocabulary: Any,
     name: str,
     noise_density: float,
     mean_span: float,
@@ -160,6 +165,7 @@ def _corrupt(
     import seqio
     import tensorflow as tf
 
+    sentinels = _sentinels(vocabulary)  # here, not sooner: it may open a remote file
     if not sentinels:
         raise UserError(
             f"{name}: the vocabulary has no sentinels; load it with extra_ids=100"
