@@ -193,6 +193,47 @@ def test_a_run_of_the_first_examples_is_complete(gold_run, capsys):
     assert (found["total"], found["missing"]) == (2, 0)
 
 
+def expect(run, ids, *, split="validation"):
+    document = {"sets": {"xnli.en": {"split": split, "ids": ids}}, "missing": {}}
+    path = run / "predictions" / "expected.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document))
+
+
+def test_the_list_of_expected_ids_tells_what_is_missing(tmp_path, capsys):
+    put(tmp_path, "xnli.en", [("0", "0"), ("0", "0"), ("1", "0")])
+    expect(tmp_path, ["0", "1", "2", "3"])
+    call(tmp_path, "--json")
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)["scores"]["xnli.en"]
+    assert (found["total"], found["missing"]) == (4, 1)
+    assert found["values"] == {"accuracy": 50.0}
+    assert captured.err == ""
+    expect(tmp_path, ["0", "1"])
+    with pytest.raises(UserError, match=r"xnli.en.jsonl: 1 of 3 predictions .* '2'"):
+        call(tmp_path)
+    expect(tmp_path, ["0", "1", "2"], split="test")
+    with pytest.raises(UserError, match=r"expected.json lists its test split"):
+        call(tmp_path)
+    (tmp_path / "predictions" / "expected.json").write_text("{cut")
+    with pytest.raises(UserError, match=r"expected.json: cannot be read"):
+        call(tmp_path)
+
+
+def test_a_named_data_directory_is_read_for_the_expected_ids(gold_run, capsys):
+    run, made = gold_run
+    records.write(run / "predictions" / "xnli.en.jsonl", made[:1])
+    expect(run, [made[0].id, made[1].id])
+    data = json.loads((run / "run.json").read_text())["run"]["data_dir"]
+    call(run, "--json", "--data_dir", data)
+    found = json.loads(capsys.readouterr().out)["scores"]["xnli.en"]
+    assert (found["total"], found["missing"]) == (2, 1)
+    changed = record("xnli.en", made[0].id, "1", ["2"])
+    records.write(run / "predictions" / "xnli.en.jsonl", [changed])
+    with pytest.raises(UserError, match=r"was predicted with the references \['2'\]"):
+        call(run, "--data_dir", data)
+
+
 def test_unknown_ids_of_a_run_are_refused(gold_run):
     run, made = gold_run
     made[-1] = record("xnli.en", "no such id", "1", ["1"])

@@ -5,8 +5,8 @@ a language and one summary over families are written, and a table is shown:
 
     xtl score runs/first
 
-Where the run's evaluation data is still on this machine, ids are held against it: an
-unknown id is an error, a missing one scores 0.
+Ids are held against the list that `xtl predict` left, or against the evaluation data
+where it is still here: an unknown id is an error, a missing one scores 0.
 
 Outside files, so that anyone can check us or use us in place of the official scripts:
 the gold file in the release's own format, the predictions as XTREME's submission has

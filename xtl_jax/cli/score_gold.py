@@ -1,8 +1,10 @@
 """What a run should have predicted: the examples of its evaluation sets.
 
-A prediction file cannot tell that its last lines were lost. The release files it was
-made from can, where they are still here: a run's `run.json` says where they were, how
-they are called and how many examples of each were to be predicted.
+A prediction file cannot tell that its last lines were lost. `xtl predict` therefore
+lists beside its files which ids each of them should have (`predictions/expected.json`).
+Where that list is not there, or a data directory is named, the release files are read
+again: a run's `run.json` says where they were, how they are called and how many
+examples of each set were to be predicted.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from xtl_tasks.family import Family
     from xtl_tasks.loading import TaskSettings
 
+EXPECTED = "expected.json"  # beside the prediction files
+
 
 class GoldReader:
     """Reads the examples that a prediction file should cover.
@@ -40,32 +44,39 @@ class GoldReader:
         """Where to look.
 
         Args:
-            run_dir: the run; its `run.json` is read if it is there.
+            run_dir: the run; its `run.json` and list of ids are read if they are there.
             find: `xtl_tasks.catalog.find`.
             data_dir: looked at instead of the run's; then data has to be there.
         """
         self._find = find
         self._required = data_dir is not None
-        self._run = _run_config(pathlib.Path(run_dir) / "run.json")
+        self._run = _json(pathlib.Path(run_dir) / "run.json").get("run", {})
+        self._expected = _json(pathlib.Path(run_dir) / "predictions" / EXPECTED)
         self._data_dir = data_dir or self._run.get("data_dir") or None
         self.not_checked: list[str] = []
 
     def __call__(self, first: records.Record) -> list[scoring.Row] | None:
-        """Gold rows of the set that a file's first record belongs to, if here.
+        """Gold rows of the set that a file's first record belongs to, if known.
+
+        Rows that come from the list of ids have no references.
 
         Raises:
-            UserError: a data directory was asked for and the data is not in it.
+            UserError: the list is of another split, or a data directory was asked for
+                and the data is not in it.
         """
         family, language = self._find(first.task)
-        # A prediction of fewer examples than the run's says so itself.
-        limit = first.decoding.get("examples", self._run.get("evaluate_examples", 0))
+        ids = self._expected_ids(f"{family.name}.{language}", split=first.split)
+        if ids is not None and not self._required:
+            return [scoring.Row(id=id_, references=()) for id_ in ids]
+        # A list of ids says more than a number of examples.
+        limit = None if ids else self._run.get("evaluate_examples") or None
         try:
             rows = _read(
                 family,
                 language,
                 split=first.split,
                 settings=self._settings(),
-                limit=limit or None,
+                limit=limit,
             )
         except UserError:
             if self._required:
@@ -73,7 +84,24 @@ class GoldReader:
             rows = None
         if rows is None:
             self.not_checked.append(first.task)
+        elif ids is not None:
+            wanted = set(ids)
+            rows = [row for row in rows if row.id in wanted]
         return rows
+
+    def _expected_ids(self, name: str, *, split: str) -> list[str] | None:
+        """Ids that `xtl predict` set out to predict, if it left a list of them."""
+        try:
+            entry = self._expected["sets"][name]
+            listed_split, ids = entry["split"], entry["ids"]
+        except (KeyError, TypeError):
+            return None
+        if listed_split != split:
+            raise UserError(
+                f"{name}: {EXPECTED} lists its {listed_split} split, the predictions "
+                f"are of {split}; make them again with `xtl predict`"
+            )
+        return ids
 
     def _settings(self) -> TaskSettings:
         from xtl_tasks.loading import TaskSettings
@@ -107,16 +135,17 @@ def _read(
     ]
 
 
-def _run_config(path: pathlib.Path) -> Mapping[str, Any]:
-    """The `run` part of a run's resolved config; empty where there is none."""
+def _json(path: pathlib.Path) -> Mapping[str, Any]:
+    """A JSON object of a run; empty where there is none."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}: cannot be read as the config of a run ({error}); restore it, or "
-            "move it away to score without it"
+            f"{path}: cannot be read ({error}); restore it, or move it away to score "
+            "without it"
         ) from None
-    run = document.get("run") if isinstance(document, dict) else None
-    return run if isinstance(run, dict) else {}
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: must be a JSON object; restore it or move it away")
+    return document

@@ -90,6 +90,8 @@ class Score:
 def join(gold: Iterable[Row], predicted: Iterable[Row]) -> list[Row]:
     """Predicted rows in the order of the gold rows; those not predicted are missing.
 
+    Gold rows without references tell only which ids there are.
+
     Raises:
         UserError: a prediction for an id that is not in the gold rows, or one that was
             made with other references.
@@ -104,7 +106,7 @@ def join(gold: Iterable[Row], predicted: Iterable[Row]) -> list[Row]:
             "predictions and gold must be of the same task, language and split"
         )
     for row in said.values():
-        if row.references != wanted[row.id].references:
+        if wanted[row.id].references not in ((), row.references):
             raise UserError(
                 f"example {row.id!r}: was predicted with the references "
                 f"{list(row.references)}, the gold data has "
@@ -121,11 +123,14 @@ def count(metric: Metric, rows: Iterable[Row], *, language: str) -> list[Counts]
     """
     counted = []
     for row in rows:
+        references = row.references
+        if row.prediction is None and not references:
+            references = (
+                "",
+            )  # of a missing prediction they may be unknown: it scores 0
         try:
             counted.append(
-                metric.counts(
-                    row.prediction, references=row.references, language=language
-                )
+                metric.counts(row.prediction, references=references, language=language)
             )
         except UserError as error:
             raise UserError(f"example {row.id!r}: {error}") from None
