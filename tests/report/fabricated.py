@@ -186,7 +186,9 @@ def _qa(language, *, seed, skill, examples):
     _, context, answer, wrong = QA[context_language]
     question = QA[question_language or context_language][0]
     rng = random.Random(f"{seed} {language}")
-    share = skill - 0.03 * list(QA).index(context_language) - 0.1 * bool(question_language)
+    share = (
+        skill - 0.03 * list(QA).index(context_language) - 0.1 * bool(question_language)
+    )
     made = []
     for number in range(examples):
         draw = rng.random()
@@ -231,7 +233,7 @@ def _nli(language, *, seed, skill, examples):
 
 def _config(name: str, seed: int, config: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "version": "0.1.0",
+        "version": 1,
         "run": {
             "task": "squad_v1",
             "name": name,
@@ -243,12 +245,20 @@ def _config(name: str, seed: int, config: Mapping[str, Any]) -> dict[str, Any]:
             "vocabulary": "vocabulary.model",
             **config,
         },
-        "model": {"name": "tiny", "vocab_size": 4096, "embed_dim": 128},
+        "model": {
+            "vocab": 4096,
+            "embed": 128,
+            "encoder_layers": 4,
+            "decoder_layers": 2,
+            "dtype": "float32",
+        },
         "mesh": {"data": 1, "fsdp": 1, "model": 1},
         "environment": {
             "command": ["xtl", "run", "--gin_file=runs/squad to mlqa.gin"],
-            "jax": "0.10.0",
-            "device": "cpu",
+            "xtl_jax": "0.1.0",
+            "packages": {"jax": "0.10.0"},
+            "devices": 1,
+            "device_kind": "cpu",
         },
     }
 
@@ -262,7 +272,7 @@ def _log(seed: int) -> str:
                 "step": step,
                 "kind": "train",
                 "loss": 6.0 * 0.995**step + 0.4 + rng.random() * 0.2,
-                "accuracy": 0.9 * (1 - 0.995**step),
+                "accuracy_percent": 90.0 * (1 - 0.995**step),
                 "learning_rate": 0.001,
             }
         )

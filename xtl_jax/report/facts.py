@@ -11,27 +11,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xtl_jax.report.results import RunResults
 
-# Title of a fact, and the keys of run.json that may hold it: the first there counts.
-_FACTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Trained on", ("run.task", "run.mixture", "run.mixture_or_task_name")),
-    ("Model", ("model.name", "model.size", "run.model")),
-    ("Steps", ("run.steps", "run.train_steps")),
-    ("Batch size", ("run.batch_size",)),
-    ("Seed", ("run.seed",)),
-    ("Started from", ("run.initial_checkpoint", "run.initial_checkpoint_path")),
-    ("Vocabulary", ("run.vocabulary", "model.vocabulary")),
-    ("Device", ("environment.device", "environment.devices", "environment.platform")),
-    ("xtl_jax", ("version", "environment.xtl_jax", "environment.versions.xtl_jax")),
-    ("jax", ("environment.jax", "environment.versions.jax")),
+_MODEL = (
+    "{model.encoder_layers}+{model.decoder_layers} layers, width {model.embed}, "
+    "{model.dtype}"
 )
-
-_COMMAND = ("environment.command", "environment.argv", "run.command")
+# A title, and how its value is made from keys of run.json.
+_FACTS = (
+    ("Trained on", "{run.task}"),
+    ("Model", _MODEL),
+    ("Steps", "{run.steps}"),
+    ("Batch size", "{run.batch_size}"),
+    ("Seed", "{run.seed}"),
+    ("Started from", "{run.initial_checkpoint}"),
+    ("Vocabulary", "{run.vocabulary}"),
+    ("Device", "{environment.devices} × {environment.device_kind}"),
+    ("Versions", "xtl_jax {environment.xtl_jax}, jax {environment.packages.jax}"),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,14 +65,25 @@ def headline(arms: Sequence[RunResults]) -> list[Setting]:
     """The facts that stand at the head of the page."""
     tables = [flat(arm.config) for arm in arms]
     made = []
-    for title, keys in _FACTS:
-        values = tuple(
-            next((t[key] for key in keys if t.get(key)), None) for t in tables
-        )
+    for title, pattern in _FACTS:
+        values = tuple(_filled(pattern, table) for table in tables)
         if any(values):
             made.append(Setting(name=title, values=values))
     scored = tuple(_scored(arm) for arm in arms)
     return [*made, Setting(name="Scored checkpoint", values=scored)]
+
+
+def lede(arms: Sequence[RunResults]) -> str:
+    """One sentence: which model, trained on what, for how long."""
+    table = flat(arms[0].config)
+    first = _filled(f"trained on {{run.task}} for {{run.steps}} steps, {_MODEL}", table)
+    if len(arms) > 1:
+        others = len(arms) - 1
+        first = (
+            f"{len(arms)} runs side by side; “{arms[0].label}” is the baseline that "
+            f"the other{'s are' if others > 1 else ' is'} measured against"
+        )
+    return f"{first[0].upper()}{first[1:]}." if first else ""
 
 
 def settings(arms: Sequence[RunResults]) -> list[Setting]:
@@ -87,24 +100,25 @@ def is_toy(arms: Sequence[RunResults]) -> bool:
     """Whether any arm is trained or scored on the embedded toy world."""
     words = [score.family for arm in arms for score in arm.scores]
     for arm in arms:
-        table = flat(arm.config)
-        words += [table.get(key, "") for key in _FACTS[0][1]]
-        if table.get("run.toy") == "true":
-            return True
+        words.append(flat(arm.config).get("run.task", ""))
     return any(word.startswith("world") for word in words)
 
 
 def command(arm: RunResults) -> str | None:
     """The command that made the run, if it was kept."""
-    for key in _COMMAND:
-        value: Any = arm.config
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        if isinstance(value, list | tuple) and value:
-            return shlex.join(map(str, value))
-        if isinstance(value, str) and value:
-            return value
-    return None
+    environment = arm.config.get("environment")
+    words = environment.get("command") if isinstance(environment, Mapping) else None
+    if not isinstance(words, list):
+        return None
+    return shlex.join(map(str, words)) or None
+
+
+def _filled(pattern: str, table: Mapping[str, str]) -> str | None:
+    """The pattern with its keys replaced; None where the run lacks one of them."""
+    keys = re.findall(r"\{([\w.]+)\}", pattern)
+    if not all(table.get(key) for key in keys):
+        return None
+    return re.sub(r"\{([\w.]+)\}", lambda match: table[match[1]], pattern)
 
 
 def _scored(arm: RunResults) -> str | None:

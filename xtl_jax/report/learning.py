@@ -3,7 +3,7 @@
 Lines of kind `train` give loss and accuracy over steps; lines of kind `eval` give the
 development metric of a task. One panel a quantity, one curve an arm:
 
-    {"step": 10, "kind": "train", "loss": 4.2, "accuracy": 0.1}
+    {"step": 10, "kind": "train", "loss": 4.2, "accuracy_percent": 10.0}
     {"step": 100, "kind": "eval", "task": "squad_v1", "f1": 31.5, "exact_match": 20.0}
 
 A restarted run may log a step twice; the later line counts. A value that is not finite
@@ -21,7 +21,10 @@ from xtl_jax.report import plots
 from xtl_jax.report.results import RunResults
 from xtl_jax.report.tables import metric_title
 
-_TRAIN = {"loss": "Training loss, nats per token", "accuracy": "Training accuracy"}
+_TRAIN = {
+    "loss": "Training loss, nats per token",
+    "accuracy_percent": "Training accuracy, percent of tokens",
+}
 _PREFERRED = ("f1", "accuracy", "exact_match")
 MOST_PANELS = 12
 MOST_POINTS = 300
@@ -95,7 +98,7 @@ def _panel(
     return Panel(
         title=title,
         note="neighbouring steps averaged" if merged else "",
-        percent=kind == "eval" and key != "loss",
+        percent=key != "loss",
         lines=tuple(lines),
     )
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PER_LANGUAGE = 20
 BYTES = 1_800_000  # of example text and markup; the whole page stays below 3 MB
-_MARKUP_BYTES = 900  # of one example, and as much again for each answer
+_MARKUP_BYTES = 500  # of one example, and as much again for each answer
 _INPUT_CHARACTERS = 1200
 _ANSWER_CHARACTERS = 400
 _REFERENCES = 4

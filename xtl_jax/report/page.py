@@ -80,6 +80,7 @@ def render(
         script=markupsafe.Markup(script),
         script_hash=_hash(script),
         title=title,
+        lede=facts.lede(arms),
         toy=facts.is_toy(arms),
         arms=arms,
         colours=plots.ARM_COLOURS,

@@ -22,6 +22,7 @@ from xtl_jax.report.text import visible
 
 BAR_HEIGHT = 13  # CSS pixels of one arm's bar
 BAR_GAP = 4
+BAR_MARGIN = 6  # above the first and below the last bar of a language
 ARM_COLOURS = 8  # `--arm-0` … `--arm-7` in the page's style; more arms start over
 
 
@@ -61,14 +62,14 @@ def bars(
         chance: score of guessing, drawn as a dashed line.
         description: what is shown, in words, for readers who do not see it.
     """
-    height = BAR_GAP + len(cells) * (BAR_HEIGHT + BAR_GAP)
+    height = 2 * BAR_MARGIN + len(cells) * (BAR_HEIGHT + BAR_GAP) - BAR_GAP
     shapes = [
         f'<line class="grid" x1="{_percent(tick, end)}" x2="{_percent(tick, end)}" '
         f'y1="0" y2="{height}"/>'
         for tick in axis_ticks(end)
     ]
     for arm, cell in enumerate(cells):
-        top = BAR_GAP + arm * (BAR_HEIGHT + BAR_GAP)
+        top = BAR_MARGIN + arm * (BAR_HEIGHT + BAR_GAP)
         middle = top + BAR_HEIGHT / 2
         if cell.value is None:
             continue
