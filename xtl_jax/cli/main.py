@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    # orbax logs through absl what is no concern of a user.
+    logging.getLogger("absl").setLevel(logging.ERROR)
     try:
         return parsed.run(parsed) or 0
     except UserError as error:

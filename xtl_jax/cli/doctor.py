@@ -1,0 +1,154 @@
+"""`xtl doctor`: versions, devices, data; what is missing and how to get it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+from importlib import metadata
+from typing import Any
+
+# What each package is for; the first group is all that training from a cache needs.
+PACKAGES = {
+    "jax": "training and prediction",
+    "flax": "training and prediction",
+    "optax": "training and prediction",
+    "orbax-checkpoint": "training and prediction",
+    "numpy": "training and prediction",
+    "gin-config": "configuration",
+    "sentencepiece": "vocabularies",
+    "rich": "tables and progress",
+    "seqio": "making caches",
+    "tensorflow": "making caches",
+    "tensorflow-text": "making caches",
+    "tensorflow-datasets": "data by TFDS",
+    "safetensors": "Hugging Face checkpoints",
+    "tensorstore": "T5X checkpoints",
+    "matplotlib": "plots",
+    "jinja2": "report.html",
+    "tensorboardX": "TensorBoard events",
+    "libtpu": "TPUs (extra tpu)",
+    "gcsfs": "gs:// paths (extra gcs)",
+}
+OPTIONAL = {"libtpu", "gcsfs", "tensorboardX"}
+
+
+def add_parser(commands: Any) -> None:
+    """Register `xtl doctor`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "doctor",
+        help="versions, devices, data found or not, and how to get what is missing",
+        description=__doc__,
+        epilog="example:\n  xtl doctor --data_dir=DATA",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data_dir", default=os.environ.get("XTL_DATA_DIR", ""))
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look around and say what was found."""
+    found = examine(arguments.data_dir)
+    if arguments.json:
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        _show(found)
+    return 1 if found["problems"] else 0
+
+
+def examine(data_dir: str) -> dict[str, Any]:
+    """Everything as JSON values; `problems` holds what stops training."""
+    packages = {name: _version(name) for name in PACKAGES}
+    problems = [
+        f"{name} is not installed ({PACKAGES[name]}): pip install {name}"
+        for name, version in packages.items()
+        if version is None and name not in OPTIONAL
+    ]
+    devices: list[str] = []
+    try:
+        import jax
+
+        devices = [f"{each.device_kind} ({each.platform})" for each in jax.devices()]
+    except Exception as error:  # whatever a driver raises is what must be shown
+        problems.append(f"JAX finds no device: {type(error).__name__}: {error}")
+    home = pathlib.Path.home()
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "free_disk_gb": round(shutil.disk_usage(home).free / 1e9, 1),
+        "packages": packages,
+        "devices": devices,
+        "data_dir": data_dir or None,
+        "data": _data(data_dir),
+        "problems": problems,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _data(data_dir: str) -> dict[str, dict[str, Any]]:
+    """For each family: how many of its language splits are here, and how to get it."""
+    from xtl_tasks import catalog, loading
+
+    settings = loading.TaskSettings(data_dir=data_dir or None)
+    found = {}
+    for family in catalog.FAMILIES:
+        parts = [
+            (language, split)
+            for language in family.standard_languages
+            for split in family.splits_of(language)
+        ]
+        here = [
+            part
+            for part in parts
+            if loading.find_source(family, part[0], split=part[1], settings=settings)
+        ]
+        found[family.name] = {
+            "here": len(here),
+            "of": len(parts),
+            "get": None if len(here) == len(parts) else family.card.get,
+        }
+    return found
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(
+        f"Python {found['python']}, {found['system']}, {found['cores']} cores, "
+        f"{found['free_disk_gb']} GB free disk",
+        highlight=False,
+    )
+    kinds = {kind: found["devices"].count(kind) for kind in found["devices"]}
+    shown = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+    console.print(f"devices: {shown or 'none'}", markup=False, highlight=False)
+    table = Table("package", "version", "for", box=None)
+    for name, version in found["packages"].items():
+        absent = "not needed" if name in OPTIONAL else "MISSING"
+        table.add_row(name, version or absent, PACKAGES[name])
+    console.print(table)
+    console.print(
+        f"data in {found['data_dir'] or 'no folder (--data_dir or XTL_DATA_DIR)'}:",
+        markup=False,
+        highlight=False,
+    )
+    table = Table("family", "splits here", "to get the rest", box=None)
+    for name, data in found["data"].items():
+        table.add_row(name, f"{data['here']} of {data['of']}", data["get"] or "")
+    console.print(table)
+    for problem in found["problems"]:
+        console.print(f"problem: {problem}", markup=False, style="red")
+    if not found["problems"]:
+        console.print("nothing is missing for `xtl quickstart`")
