@@ -124,7 +124,7 @@ class PieceVocabulary:
         self.spec = spec
         self.extra_ids = extra_ids
         self._model = model
-        content = _with_sentinels(model, extra_ids) if extra_ids else model
+        content = _with_sentinels(model, extra_ids, name=spec) if extra_ids else model
         self._processor = _processor(content, name=spec)
         self.size = self._processor.get_piece_size()
         self.sha256 = hashlib.sha256(content).hexdigest()
@@ -245,11 +245,6 @@ def _sentinel_ids(processor, *, name: str) -> tuple[int, ...]:
         match = _SENTINEL.match(processor.id_to_piece(token))
         if match is None:
             break
-        if int(match[1]) in numbered:
-            raise UserError(
-                f"{name}: <extra_id_{match[1]}> is there twice; the file holds its own "
-                "sentinels: use extra_ids=0"
-            )
         numbered[int(match[1])] = token
     if sorted(numbered) != list(range(len(numbered))):
         raise UserError(
@@ -269,6 +264,7 @@ def relay(model: bytes, *, name: str = "model") -> bytes:
     Raises:
         UserError: not a SentencePiece model.
     """
+    proto = _proto(model, name=name)
     processor = _processor(model, name=name)
     layout = (processor.pad_id(), processor.eos_id(), processor.unk_id())
     if layout == (PAD_ID, EOS_ID, UNK_ID):
@@ -276,7 +272,6 @@ def relay(model: bytes, *, name: str = "model") -> bytes:
 
     from sentencepiece import sentencepiece_model_pb2
 
-    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
     piece = sentencepiece_model_pb2.ModelProto.SentencePiece
     dropped = {processor.unk_id()}
     for token in (processor.pad_id(), processor.eos_id(), processor.bos_id()):
@@ -315,11 +310,33 @@ def relay(model: bytes, *, name: str = "model") -> bytes:
     return proto.SerializeToString(deterministic=True)
 
 
-def _with_sentinels(model: bytes, extra_ids: int) -> bytes:
+def _proto(model: bytes, *, name: str):
+    """The model's protocol buffer, whole: SentencePiece itself loads one cut short."""
+    from google.protobuf.message import DecodeError
+    from sentencepiece import sentencepiece_model_pb2
+
+    try:
+        proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    except DecodeError:
+        proto = None
+    # The trainer's settings are stored behind the pieces.
+    if proto is None or not proto.pieces or not proto.HasField("trainer_spec"):
+        raise UserError(
+            f"{name}: is not a SentencePiece model, or is cut short; fetch it again"
+        )
+    return proto
+
+
+def _with_sentinels(model: bytes, extra_ids: int, *, name: str) -> bytes:
     """Pieces `▁<extra_id_N>` at the end, as SeqIO adds them: highest number first."""
     from sentencepiece import sentencepiece_model_pb2
 
-    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    proto = _proto(model, name=name)
+    if _SENTINEL.match(proto.pieces[-1].piece):
+        raise UserError(
+            f"{name}: holds sentinels of its own ({proto.pieces[-1].piece}); use "
+            "extra_ids=0"
+        )
     kind = sentencepiece_model_pb2.ModelProto.SentencePiece.USER_DEFINED
     for number in reversed(range(extra_ids)):
         proto.pieces.add(piece=f"▁<extra_id_{number}>", score=0.0, type=kind)
