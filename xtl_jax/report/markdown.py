@@ -45,8 +45,8 @@ def render(
             f"{escape(metric_title(table.primary))}, percent, {escape(table.split)} "
             "split; brackets are 95 % bootstrap intervals."
         )
-        rows = [[_written(e) for e in row] for row in (*made.languages, *made.averages)]
-        parts.append(_table(made.head, rows))
+        rows = (*made.languages, *made.pairs, *made.averages)
+        parts.append(_table(made.head, [list(map(_written, row)) for row in rows]))
     commands = [(arm.label, facts.command(arm)) for arm in arms]
     shown = [
         f"- {escape(label)}: {_code(command)}" for label, command in commands if command

@@ -58,8 +58,9 @@ def render(
     import markupsafe
 
     groups = mistakes.groups(arms)
+    loader = jinja2.PackageLoader("xtl_jax", "report")
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("xtl_jax", "report"),
+        loader=loader,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -67,8 +68,8 @@ def render(
         # Before escaping: characters that would act become pictures of themselves.
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
-    script, _, _ = environment.loader.get_source(environment, "page.js")
-    style, _, _ = environment.loader.get_source(environment, "page.css")
+    script, _, _ = loader.get_source(environment, "page.js")
+    style, _, _ = loader.get_source(environment, "page.css")
     environment.filters |= {
         "number": wording.number,
         "signed": wording.signed,

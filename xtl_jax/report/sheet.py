@@ -34,11 +34,12 @@ class Sheet:
 
     head: tuple[str, ...]
     languages: tuple[tuple[Entry, ...], ...]
+    pairs: tuple[tuple[Entry, ...], ...]  # text and question in different languages
     averages: tuple[tuple[Entry, ...], ...]
 
 
 def sheet(table: FamilyTable) -> Sheet:
-    """The sheet of one family; language pairs follow the languages."""
+    """The sheet of one family."""
     many = len(table.arms) > 1
     head = ["language"]
     for index, arm in enumerate(table.arms):
@@ -47,19 +48,21 @@ def sheet(table: FamilyTable) -> Sheet:
             head.append("difference")
     return Sheet(
         head=(*head, "examples"),
-        languages=tuple(
-            (
-                Entry(f"{row.title} ({row.language})" + " †" * row.beside),
-                *_numbers(row, table),
-                Entry("–" if row.total is None else str(row.total)),
-            )
-            for row in (*table.rows, *table.pairs)
-        ),
+        languages=tuple(_language(row, table) for row in table.rows),
+        pairs=tuple(_language(row, table) for row in table.pairs),
         averages=tuple(
             (Entry(row.title), *_numbers(row, table), Entry(""))
             for row in table.averages
             if row.name != "english"  # the row of `en` says it
         ),
+    )
+
+
+def _language(row: LanguageRow, table: FamilyTable) -> tuple[Entry, ...]:
+    return (
+        Entry(f"{row.title} ({row.language})" + " †" * row.beside),
+        *_numbers(row, table),
+        Entry("–" if row.total is None else str(row.total)),
     )
 
 

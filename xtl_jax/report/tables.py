@@ -279,7 +279,7 @@ def _averages(
             ),
             AverageRow(
                 name="transfer_gap",
-                title="Transfer gap (English − others)",
+                title="Transfer gap",
                 cells=tuple(
                     _summary_cells(arm, family, keys, "transfer_gap") for arm in arms
                 ),

@@ -30,12 +30,21 @@ def show(
     from rich.text import Text
 
     for table in tables:
-        console.print(_table(table))
+        made = _table(table, intervals=True)
+        wanted = console.measure(made, options=console.options.update(width=10_000))
+        if wanted.maximum > console.width:  # numbers first: brackets are on the page
+            made = _table(table, intervals=False)
+        console.print(made)
+        if table.pairs:
+            console.print(
+                f"{len(table.pairs)} pairs of languages are on the page", style="dim"
+            )
     for note in wording.notes(arms):
         console.print(Text(f"! {one_line(note, limit=500)}", style="yellow"))
 
 
-def _table(table: FamilyTable) -> Table:
+def _table(table: FamilyTable, *, intervals: bool) -> Table:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
@@ -44,25 +53,32 @@ def _table(table: FamilyTable) -> Table:
         title += f", {one_line(table.split)} split"
     if len(table.arms) > 1:
         title += f", {metric_title(table.primary)}"
-    made = Table(title=Text(f"{title} (percent)", style="bold"), title_justify="left")
+    made = Table(
+        title=Text(f"{title} (percent)", style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     parts = sheet(table)
     for place, head in enumerate(parts.head):
         made.add_column(
-            Text(one_line(head, limit=28)), justify="right" if place else "left"
+            Text(one_line(head, limit=28)),
+            justify="right" if place else "left",
+            no_wrap=not place,
         )
     for row in parts.languages:
-        made.add_row(*map(_written, row))
+        made.add_row(*(_written(entry, intervals=intervals) for entry in row))
     if parts.averages:
         made.add_section()
     for row in parts.averages:
-        made.add_row(*map(_written, row))
+        made.add_row(*(_written(entry, intervals=intervals) for entry in row))
     return made
 
 
-def _written(entry: Entry) -> Text:
+def _written(entry: Entry, *, intervals: bool) -> Text:
     from rich.text import Text
 
     text = Text(one_line(entry.text), style=_STYLES.get(entry.kind, ""))
-    if entry.interval:
+    if entry.interval and intervals:
         text.append(f" {entry.interval}", style="dim")
     return text

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from xtl_jax.report import languages, learning
 from xtl_jax.report.results import RunResults
-from xtl_jax.report.tables import Cell, FamilyTable
+from xtl_jax.report.tables import SHARES, UNHEALTHY_PERCENT, Cell, FamilyTable
 
 
 def number(value: float | None, decimals: int = 1) -> str:
@@ -79,9 +79,28 @@ def notes(arms: Sequence[RunResults]) -> list[str]:
             for score in arm.scores
             if score.missing
         ]
+        texts += _unhealthy(arm)
         step = learning.not_finite(arm.log)
         if step is not None:
             texts.append(f"the loss was not finite at step {step}")
         prefix = f"{arm.label}: " if len(arms) > 1 else ""
         found += [prefix + text for text in texts]
+    return found
+
+
+def _unhealthy(arm: RunResults) -> list[str]:
+    """Where many outputs are no answers: the worst language of each family and kind."""
+    found = []
+    for family in dict.fromkeys(score.family for score in arm.scores):
+        for kind in ("empty", "sentinel", "illegal"):
+            share, language = max(
+                (score.shares_percent.get(kind, 0.0), score.language)
+                for score in arm.scores
+                if score.family == family
+            )
+            if share > UNHEALTHY_PERCENT:
+                found.append(
+                    f"{family}: up to {number(share)} % of the outputs are no answers "
+                    f"({SHARES[kind].lower()}; {languages.name(language)})"
+                )
     return found
