@@ -264,48 +264,41 @@ def relay(model: bytes, *, name: str = "model") -> bytes:
     Raises:
         UserError: not a SentencePiece model.
     """
-    proto = _proto(model, name=name)
-    processor = _processor(model, name=name)
-    layout = (processor.pad_id(), processor.eos_id(), processor.unk_id())
-    if layout == (PAD_ID, EOS_ID, UNK_ID):
-        return model
-
     from sentencepiece import sentencepiece_model_pb2
 
+    proto = _proto(model, name=name)
     piece = sentencepiece_model_pb2.ModelProto.SentencePiece
-    dropped = {processor.unk_id()}
-    for token in (processor.pad_id(), processor.eos_id(), processor.bos_id()):
-        if token >= 0:
-            dropped.add(token)
-    unknown = proto.pieces[processor.unk_id()].piece
-    names = {"pad": "<pad>", "eos": "</s>"}
-    if processor.eos_id() >= 0:
-        names["eos"] = proto.pieces[processor.eos_id()].piece
-    if processor.pad_id() >= 0:
-        names["pad"] = proto.pieces[processor.pad_id()].piece
+    trainer = proto.trainer_spec
+    special = {
+        old.piece: token
+        for token, old in enumerate(proto.pieces)
+        if old.type in (piece.CONTROL, piece.UNKNOWN)
+    }
+    names = (trainer.pad_piece, trainer.eos_piece, trainer.unk_piece)
+    if [special.get(text) for text in names] == [PAD_ID, EOS_ID, UNK_ID]:
+        return model
+
+    dropped = {special.get(text) for text in (*names, trainer.bos_piece)}
     rest = [
         (old.piece, old.score, old.type)
         for token, old in enumerate(proto.pieces)
         if token not in dropped
     ]
     taken = {text for text, _, _ in rest}
-    for text in (*names.values(), unknown):
+    for text in names:
         if text in taken:
             raise UserError(
                 f"{name}: {text!r} is an ordinary piece of it, so it cannot be laid "
                 "out as mT5 has it; train a model with pad 0, eos 1, unk 2"
             )
     del proto.pieces[:]
-    proto.pieces.add(piece=names["pad"], score=0.0, type=piece.CONTROL)
-    proto.pieces.add(piece=names["eos"], score=0.0, type=piece.CONTROL)
-    proto.pieces.add(piece=unknown, score=0.0, type=piece.UNKNOWN)
+    kinds = (piece.CONTROL, piece.CONTROL, piece.UNKNOWN)
+    for text, kind in zip(names, kinds, strict=True):
+        proto.pieces.add(piece=text, score=0.0, type=kind)
     for text, score, kind in rest:
         proto.pieces.add(piece=text, score=score, type=kind)
-    trainer = proto.trainer_spec
     trainer.pad_id, trainer.eos_id, trainer.unk_id = PAD_ID, EOS_ID, UNK_ID
     trainer.bos_id = -1
-    trainer.pad_piece, trainer.eos_piece = names["pad"], names["eos"]
-    trainer.unk_piece = unknown
     trainer.vocab_size = len(proto.pieces)
     return proto.SerializeToString(deterministic=True)
 
