@@ -182,3 +182,12 @@ def test_the_toy_world_is_called_a_toy(fabricated, tmp_path):
     run = fabricated.write_run(tmp_path / "other")
     arms = run_results.read_all([run])
     assert "toy data" not in page.render(arms, tables=family_tables(arms), title="t")
+
+
+def test_an_example_without_a_prediction_is_wrong_and_said_to_be_unanswered(arms):
+    arm = arms[0]
+    fewer = {"mlqa.en": arm.predictions["mlqa.en"][:10]}
+    (group,) = mistakes.groups([dataclasses.replace(arm, predictions=fewer)])
+    later = list(arm.score("mlqa", "en").per_example.values())[10:]
+    assert group.unanswered == sum(value < 1 for value in later)
+    assert len(group.shown) + group.left_out == group.wrong

@@ -82,6 +82,7 @@ class Group:
     primary: str
     total: int
     wrong: int
+    unanswered: int  # of the wrong ones, those that no arm has a prediction for
     shown: tuple[Mistake, ...]
 
     @property
@@ -161,6 +162,7 @@ def _group(
         primary=scored[0].primary,
         total=len(ids),
         wrong=len(wrong),
+        unanswered=sum(not any(key in table for table in tables) for key in wrong),
         shown=tuple(shown),
     )
 

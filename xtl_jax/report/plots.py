@@ -30,10 +30,10 @@ def axis_end(values: Sequence[float]) -> float:
     """The round number at which an axis from 0 ends, 100 at most.
 
     Example:
-        >>> axis_end([3.1, 7.9]), axis_end([71.0]), axis_end([])
+        >>> axis_end([3.1, 7.9]), axis_end([71.0]), axis_end([0.0])
         (10, 100, 100)
     """
-    largest = max(values, default=100.0)
+    largest = max(values, default=0.0) or 100.0
     return next(
         (end for end in (1, 2, 5, 10, 20, 30, 50) if largest <= end * 0.97), 100
     )
@@ -121,7 +121,7 @@ def curves(lines: Sequence[Line], *, title: str, percent: bool = False) -> str:
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
     x_ticks = nice_ticks(min(xs), max(xs), count=4, whole=True)
-    low, high = (0.0, max(ys)) if percent else (min(ys), max(ys))
+    low, high = (0.0, max(1.0, *ys)) if percent else (min(ys), max(ys))
     y_ticks = nice_ticks(low, min(high, 100.0) if percent else high, count=5)
     x_low, x_high = min(*xs, *x_ticks), max(*xs, *x_ticks)
     y_low, y_high = min(low, *y_ticks), max(high, *y_ticks)

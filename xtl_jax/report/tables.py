@@ -33,10 +33,11 @@ SHARES = {
     "empty": "Empty",
     "sentinel": "Sentinel",
     "illegal": "Illegal label",
-    "illegal_nfkc": "Illegal label after NFKC",
+    "illegal_nfkc": "… after NFKC",
     "not_in_context": "Not in context",
-    "not_in_context_nfkc": "Not in context after NFKC",
-    "not_in_context_unpadded": "Not in context, unpadded",
+    "not_in_context_raw": "… as decoded",
+    "not_in_context_nfkc": "… after NFKC",
+    "not_in_context_unpadded": "… and unpadded",
 }
 
 UNHEALTHY_PERCENT = 5.0  # share of outputs from which a page points at them
