@@ -120,7 +120,6 @@ def run(arguments: argparse.Namespace) -> int:
 def make_world(out: pathlib.Path, *, seed: int) -> None:
     """Data and vocabulary, unless they are there already."""
     from xtl_jax.data import vocabulary
-    from xtl_jax.infer import records
     from xtl_jax.world import generate
 
     model = out / "vocabulary.model"
@@ -130,7 +129,10 @@ def make_world(out: pathlib.Path, *, seed: int) -> None:
     generate.generate(out / "data", seed=seed)
     texts = sorted((out / "data/world/text").glob("*.train.txt"))
     lines = [line for path in texts for line in path.read_text("utf-8").splitlines()]
-    records.replace_bytes(model, vocabulary.train(lines, size=VOCABULARY_SIZE))
+    trained = vocabulary.train(lines, size=VOCABULARY_SIZE)
+    partial = model.with_suffix(".partial")
+    partial.write_bytes(trained)
+    partial.replace(model)
 
 
 def stage_config(

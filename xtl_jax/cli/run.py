@@ -66,7 +66,7 @@ def evaluate(config: Config, *, show: bool) -> dict[str, Any]:
     from rich.console import Console
     from xtl_tasks import catalog
 
-    from xtl_jax.cli import predict, report, run_files, score, score_tables
+    from xtl_jax.cli import predict, report, run_files, score, score_gold, score_tables
 
     document = run_files.read(config.run.run_dir)
     assert document is not None, "a run that was trained has a run.json"
@@ -76,7 +76,8 @@ def evaluate(config: Config, *, show: bool) -> dict[str, Any]:
         vocabulary_sha256=document["environment"]["vocabulary_sha256"],
         dtype=config.model.dtype,
     )
-    scores = score.score_run(config.run.run_dir, find=catalog.find)
+    gold = score_gold.GoldReader(config.run.run_dir, find=catalog.find)
+    scores = score.score_run(config.run.run_dir, find=catalog.find, gold=gold)
     summaries = score.summarise(scores, find=catalog.find)
     score.write(config.run.run_dir, scores=scores, summaries=summaries)
     page = report.write_report([pathlib.Path(config.run.run_dir)], out=None)

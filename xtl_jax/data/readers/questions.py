@@ -14,7 +14,7 @@ import collections
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from xtl_jax.data import sources
 from xtl_jax.data.readers.checks import (
@@ -28,8 +28,6 @@ from xtl_jax.data.readers.checks import (
 from xtl_jax.data.rows import QuestionRow
 from xtl_jax.errors import UnlabelledError, UserError
 
-Ids = Literal["refuse", "number"]
-
 
 def squad(
     path: str | os.PathLike[str],
@@ -39,7 +37,7 @@ def squad(
     options: ReadOptions = DEFAULT,
     dropped: Dropped | None = None,
     keep_id: Callable[[str], bool] = lambda id: True,
-    duplicate_ids: Ids = "refuse",
+    may_repeat: Callable[[str], bool] = lambda id: False,
 ) -> Iterator[QuestionRow]:
     """Rows of a file in SQuAD's JSON: SQuAD v1.1, XQuAD, MLQA, TyDi QA GoldP.
 
@@ -50,8 +48,8 @@ def squad(
         options: whether offsets are checked.
         dropped: not used; questions are never left out.
         keep_id: chooses rows of a file that holds several languages.
-        duplicate_ids: `number` gives a repeated id the suffix `#2`, `#3`, … , for
-            training files whose release numbers questions by document.
+        may_repeat: ids that the release numbers by document, so that they repeat; a
+            repeated one gets the suffix `#2`, `#3`, ….
 
     Raises:
         UserError: see the module's text; also an unlabelled file.
@@ -80,7 +78,7 @@ def squad(
         )
         seen[row.id] += 1
         if seen[row.id] > 1:
-            if duplicate_ids == "refuse":
+            if not may_repeat(row.id):
                 raise UserError(
                     f"{name}: {place}: id {row.id!r} is there a second time; ids must "
                     "differ, predictions are matched by them"
