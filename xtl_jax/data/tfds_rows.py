@@ -90,13 +90,26 @@ def mnli(example: Mapping[str, Any], *, language: str) -> PairRow | None:
 
 def is_prepared(source: TfdsSplit, *, language: str, tfds_dir: str | None) -> bool:
     """Whether the set lies in TFDS's data directory, without importing TFDS."""
-    folder = os.path.join(folder_of(tfds_dir), source.filled(language))
-    if not source.has(language) or not os.path.isdir(folder):
-        return False
-    return any(
-        os.path.isfile(os.path.join(folder, version, "dataset_info.json"))
-        for version in os.listdir(folder)
+    return source.has(language) and bool(
+        _versions(source, language=language, tfds_dir=tfds_dir)
     )
+
+
+def _versions(source: TfdsSplit, *, language: str, tfds_dir: str | None) -> list[str]:
+    """Folders of the set's prepared versions, newest last."""
+    folder = os.path.join(folder_of(tfds_dir), source.filled(language))
+    if not os.path.isdir(folder):
+        return []
+    numbered = [
+        (tuple(map(int, version.split("."))), os.path.join(folder, version))
+        for version in os.listdir(folder)
+        if all(part.isdecimal() for part in version.split("."))
+    ]
+    return [
+        place
+        for _, place in sorted(numbered)
+        if os.path.isfile(os.path.join(place, "dataset_info.json"))
+    ]
 
 
 def folder_of(tfds_dir: str | None) -> str:
@@ -109,34 +122,25 @@ def read(source: TfdsSplit, *, language: str, tfds_dir: str | None) -> Iterator[
     """Rows of a prepared TFDS set, in its own order.
 
     Raises:
-        UserError: the set is prepared in a version that this TFDS cannot read, or
-            lacks the split, or is unlabelled.
+        UserError: the set is damaged, lacks the split, or is unlabelled.
     """
     import tensorflow_datasets as tfds
 
     name = source.filled(language)
     folder = folder_of(tfds_dir)
+    # The newest version on disk, whichever version the installed TFDS would write.
+    place = _versions(source, language=language, tfds_dir=tfds_dir)[-1]
     try:
-        data = tfds.builder(name, data_dir=folder).as_data_source(split=source.split)
-    except NotImplementedError:
-        data = None  # a file format without random access: tfrecord, the usual one
-    except (ValueError, KeyError, tfds.core.DatasetNotFoundError) as error:
-        raise UserError(
-            f"TFDS {name} split {source.split!r} in {folder}: {error}; prepare it "
-            f"again with `tfds build {name} --data_dir={folder}`"
-        ) from None
-    if data is None:
-        try:
-            data = tfds.as_numpy(
-                tfds.builder(name, data_dir=folder).as_dataset(
-                    split=source.split, shuffle_files=False
-                )
+        data = tfds.as_numpy(
+            tfds.builder_from_directory(place).as_dataset(
+                split=source.split, shuffle_files=False
             )
-        except (ValueError, AssertionError, KeyError) as error:
-            raise UserError(
-                f"TFDS {name} split {source.split!r} in {folder}: {error}; prepare it "
-                f"again with `tfds build {name} --data_dir={folder}`"
-            ) from None
+        )
+    except (ValueError, AssertionError, KeyError, OSError) as error:
+        raise UserError(
+            f"TFDS {name} split {source.split!r} in {place}: {error}; prepare it again "
+            f"with `tfds build {name} --data_dir={folder}`"
+        ) from None
     kept = 0
     for number, example in enumerate(data):
         row = source.row(example, language=language)
