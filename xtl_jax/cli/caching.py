@@ -50,23 +50,32 @@ def ensure_cached(
     Raises:
         UserError: unknown task or split, no data and no cache, bad data, no space.
     """
+    settings = task_settings(run, vocabulary=vocabulary)
+    return {
+        (name, split): ensure_one(
+            name, split=split, settings=settings, cache_dir=run.cache_dir
+        )
+        for name, split in wanted
+    }
+
+
+def ensure_one(
+    name: str, *, split: str, settings: TaskSettings, cache_dir: str
+) -> Store:
+    """Opens the store of one split of a catalogue task, made if it is not there."""
     from xtl_tasks import catalog
 
-    settings = task_settings(run, vocabulary=vocabulary)
-    opened = {}
-    for name, split in wanted:
-        family, language = catalog.find(name)
-        recipe = recipe_of(
-            family, language, split=split, settings=settings, cache_dir=run.cache_dir
+    family, language = catalog.find(name)
+    recipe = recipe_of(
+        family, language, split=split, settings=settings, cache_dir=cache_dir
+    )
+    folder = find(family, language, recipe, settings=settings, cache_dir=cache_dir)
+    if folder is None:
+        make = functools.partial(_task, family, language, settings=settings)
+        folder = build(
+            make, recipe, cache_dir=cache_dir, vocabulary=settings.vocabulary
         )
-        folder = find(
-            family, language, recipe, settings=settings, cache_dir=run.cache_dir
-        )
-        if folder is None:
-            make = functools.partial(_task, family, language, settings=settings)
-            folder = build(make, recipe, cache_dir=run.cache_dir, vocabulary=vocabulary)
-        opened[name, split] = Store(folder)
-    return opened
+    return Store(folder)
 
 
 def find_cached(
@@ -193,7 +202,7 @@ def _task(family: Family, language: str, *, settings: TaskSettings) -> seqio.Tas
 
 
 @contextlib.contextmanager
-def _quiet_import() -> Iterator[None]:
+def quiet_import() -> Iterator[None]:
     """Closes stderr to what TensorFlow's libraries write to it while they load.
 
     It is about GPUs that are not there, repeated, and no setting of theirs stops it;
@@ -222,7 +231,7 @@ def build(
     """Makes a store, with a progress bar on stderr."""
     from xtl_jax.cli import progress
 
-    with _quiet_import():
+    with quiet_import():
         import tensorflow as tf
 
         task = make()  # imports SeqIO
