@@ -12,16 +12,16 @@ import xtl_jax
 from xtl_jax.cli import config
 from xtl_jax.errors import UserError
 
-# In the order of work. A module is imported only when its command is asked for or all
-# are listed; nothing heavy is imported at the top of any of them.
+# In the order of work. When one is asked for, its module alone is imported; nothing
+# heavy is imported at the top of any of them.
 COMMANDS = (
     *("quickstart", "doctor", "tasks", "data", "train", "predict", "score"),
     *("report", "run", "docs"),
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(asked: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or as much as the command `asked` needs."""
     top = argparse.ArgumentParser(
         prog="xtl",
         description="Cross-lingual intermediate-task transfer with mT5: train on "
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=xtl_jax.__version__)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in (asked,) if asked in COMMANDS else COMMANDS:
         module = importlib.import_module(f"xtl_jax.cli.{name}")
         module.add_parser(commands)
     return top
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rest, bindings = config.split_gin_flags(
         sys.argv[1:] if arguments is None else arguments
     )
-    parsed = parser().parse_args(rest)
+    parsed = parser(rest[0] if rest else None).parse_args(rest)
     parsed.gin = bindings
     if bindings and not hasattr(parsed, "gin_file"):
         print(

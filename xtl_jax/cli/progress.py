@@ -1,41 +1,48 @@
-"""What a person sees while something long runs: on stderr, with an estimated end."""
+"""What a person sees while something long runs: on stderr, with an estimated end.
+
+`rich` is imported when something is shown: commands import this module at their top,
+and `xtl --help` shows none of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
-STDERR = Console(stderr=True, highlight=False)
+
+@functools.cache
+def stderr() -> Console:
+    """The one console on stderr, so that messages do not tear a progress bar."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
 
 
 def tell(message: str) -> None:
     """One line on stderr; the text is shown as it is, markup and all."""
-    STDERR.print(message, markup=False, soft_wrap=True)
+    stderr().print(message, markup=False, soft_wrap=True)
 
 
 def bar() -> Progress:
     """A progress display that vanishes when it is done."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-        console=STDERR,
+    from rich import progress as parts
+
+    return parts.Progress(
+        parts.TextColumn("{task.description}"),
+        parts.BarColumn(bar_width=None),
+        parts.MofNCompleteColumn(),
+        parts.TaskProgressColumn(),
+        parts.TimeElapsedColumn(),
+        parts.TextColumn("ETA"),
+        parts.TimeRemainingColumn(),
+        parts.TextColumn("{task.fields[note]}", markup=False),
+        console=stderr(),
         transient=True,
     )
 
