@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import pathlib
+import textwrap
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -260,7 +261,7 @@ def _print(document: Mapping[str, Any], *, asked: bool) -> None:
     from rich.text import Text
 
     console = Console()
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("task/split", no_wrap=True)
     table.add_column("examples", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -314,17 +315,17 @@ def _print_overlap(found: list[dict[str, Any]]) -> None:
 
     console = Console()
     console.print()
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
     for head in ("evaluation", "what", "in"):
         table.add_column(head, no_wrap=True)
     table.add_column("found", justify="right", no_wrap=True)
-    table.add_column("such as", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("such as", no_wrap=True)
     clean: dict[str, list[str]] = {}
     for each in found:
         name = f"{each['task']}/{each['split']}"
         if each["shared"]:
             counts = f"{each['shared']:,} of {each['total']:,}"
-            sample = Text(each["samples"][0])
+            sample = Text(textwrap.shorten(each["samples"][0], 32, placeholder=" …"))
             table.add_row(name, each["kind"], each["training"], counts, sample)
         else:
             clean.setdefault(name, []).append(each["kind"])
