@@ -57,6 +57,9 @@ class Family:
     metric: Metric | None
     card: Card
     tfds: Mapping[str, TfdsSplit] = dataclasses.field(default_factory=dict)
+    # What guessing scores on rows (context, reference), in percent of the metric's
+    # primary value; for tasks whose labels do not tell.
+    chance: Callable[..., float] | None = None  # (rows, language=)
     labels: tuple[str, ...] = ()  # classification: target texts by class id
     train_languages: tuple[str, ...] | None = None  # None: all that have `train`
     train_rows: int | None = None  # as published; asserted for release files

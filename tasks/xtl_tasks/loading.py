@@ -192,21 +192,3 @@ def examples(
     """Rows with the family's prompt applied."""
     for row in rows(family, language, split=split, settings=settings, dropped=dropped):
         yield family.prompt(row)
-
-
-def is_usable(
-    family: Family, language: str, *, split: str, settings: TaskSettings
-) -> bool:
-    """Whether a split is here and has labels; its first row is read to find out.
-
-    A file that a setting names and that is missing is still an error.
-    """
-    if split not in family.splits_of(language):
-        return False
-    if find_source(family, language, split=split, settings=settings) is None:
-        return False
-    try:
-        next(rows(family, language, split=split, settings=settings))
-    except UserError:
-        return False
-    return True

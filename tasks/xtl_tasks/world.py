@@ -7,7 +7,7 @@ numbers say nothing on any model's quality.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from xtl_jax.data import prompts, readers
@@ -30,6 +30,7 @@ def _family(
     prompt: Callable[[Any], prompts.Example],
     metric: Metric | None,
     labels: tuple[str, ...] = (),
+    chance: Callable[..., float] | None = None,
     summary: str,
     normaliser: str,
 ) -> Family:
@@ -49,6 +50,7 @@ def _family(
         prompt=prompt,
         metric=metric,
         labels=labels,
+        chance=chance,
         card=Card(
             summary=f"TOY. {summary}",
             trains_on=name if is_text else f"{name}.en",
@@ -64,6 +66,17 @@ def _family(
             toy=True,
             transform=TRANSFORM if is_text else {},
         ),
+    )
+
+
+def _qa_chance(rows: Iterable[tuple[str, str]], *, language: str) -> float:
+    """F1, in percent, of picking any word of the answer's category in the context."""
+    from xtl_jax.world import chance
+
+    return chance.qa_chance_percent(
+        rows,
+        language=language,
+        score=lambda prediction, answer: qa.f1(prediction, reference=answer),
     )
 
 
@@ -86,6 +99,7 @@ QA = _family(
     read=readers.squad,
     prompt=prompts.question_answer,
     metric=qa.METRIC,
+    chance=_qa_chance,
     summary="Extractive questions on generated paragraphs, in SQuAD's format.",
     normaliser="SQuAD v1.1's in every language",
 )

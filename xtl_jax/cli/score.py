@@ -256,6 +256,7 @@ def _score_file(
             language=language,
             split=first.split,
             labels=family.labels,
+            chance_percent=_chance(family, language, found),
             checkpoint=first.checkpoint,
             step=first.step,
             resamples=resamples,
@@ -263,6 +264,16 @@ def _score_file(
         )
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def _chance(
+    family: Family, language: str, found: Sequence[records.Record]
+) -> float | None:
+    """What guessing would score, for families that can tell."""
+    if family.chance is None:
+        return None
+    pairs = [(record.context, record.references[0]) for record in found]
+    return family.chance(pairs, language=language)
 
 
 def _check_comparable(scores: Sequence[scoring.Score], *, folder: pathlib.Path) -> None:

@@ -146,6 +146,7 @@ def score(
     language: str,
     split: str,
     labels: Sequence[str] = (),
+    chance_percent: float | None = None,
     checkpoint: str | None = None,
     step: int | None = None,
     resamples: int = 1000,
@@ -161,6 +162,7 @@ def score(
         language: of the examples; a pair `CONTEXT-QUESTION` where they are mixed.
         split: `train`, `validation` or `test`.
         labels: what a classifier may say; chance is one of them.
+        chance_percent: what guessing scores, where labels do not tell.
         checkpoint: what predicted.
         step: of the checkpoint.
         resamples: bootstrap resamples of the intervals.
@@ -212,7 +214,7 @@ def score(
             ),
             labels=labels,
         ),
-        chance_percent=100.0 / len(labels) if labels else None,
+        chance_percent=100.0 / len(labels) if labels else chance_percent,
         signature=signature(
             metric,
             task=task,
