@@ -11,9 +11,7 @@ import pytest
 from xtl_tasks import catalog, loading
 from xtl_tasks.loading import TaskSettings
 
-from xtl_jax.errors import UserError
-
-FAMILIES = {family.name: family for family in catalog.FAMILIES}
+from xtl_jax.errors import UnlabelledError, UserError
 
 
 def _rows(name, *, split, settings):
@@ -85,13 +83,14 @@ def test_one_file_of_all_languages_is_read_for_one(tmp_path):
         _rows("tydiqa_goldp.te", split="validation", settings=settings)
 
 
-def test_xtremes_training_ids_repeat_and_evaluation_ids_may_not(tmp_path):
+def test_xtremes_bare_numbers_repeat_and_the_releases_ids_may_not(tmp_path):
     file = tmp_path / "sw.json"
     file.write_text(_squad(_question("0"), _question("0")))
-    files = {f"tydiqa_goldp.sw/{split}": str(file) for split in ("train", "validation")}
-    settings = TaskSettings(files=files)
+    settings = TaskSettings(files={"tydiqa_goldp.sw/train": str(file)})
     rows = _rows("tydiqa_goldp.sw", split="train", settings=settings)
     assert [row.id for row in rows] == ["0", "0#2"]
+    file.write_text(_squad(_question("swahili-0"), _question("swahili-0")))
+    settings = TaskSettings(files={"tydiqa_goldp.sw/validation": str(file)})
     with pytest.raises(UserError, match="a second time"):
         _rows("tydiqa_goldp.sw", split="validation", settings=settings)
 
@@ -147,17 +146,12 @@ def test_a_missing_file_of_a_setting_is_an_error_of_its_own(tmp_path):
         _rows("xnli.sw", split="test", settings=settings)
 
 
-def test_usable_means_here_and_labelled(tmp_path):
+def test_an_unlabelled_split_is_an_error_of_its_own_kind(tmp_path):
     file = tmp_path / "dev.json"
     file.write_text(_squad(_question("korean-1-0", text="", start=0)))
-    files = {"tydiqa_goldp.ko/validation": str(file)}
-    tydi = FAMILIES["tydiqa_goldp"]
-    at = TaskSettings(files=files, tfds_dir=str(tmp_path))
-    assert not loading.is_usable(tydi, "ko", split="validation", settings=at)
-    assert not loading.is_usable(tydi, "ko", split="train", settings=at)
-    assert not loading.is_usable(tydi, "ko", split="test", settings=at)
-    file.write_text(_squad(_question("korean-1-0")))
-    assert loading.is_usable(tydi, "ko", split="validation", settings=at)
+    settings = TaskSettings(files={"tydiqa_goldp.ko/validation": str(file)})
+    with pytest.raises(UnlabelledError, match=r"dev\.json: the split 'validation' is"):
+        _rows("tydiqa_goldp.ko", split="validation", settings=settings)
 
 
 # --- TensorFlow Datasets ------------------------------------------------------------
