@@ -107,8 +107,8 @@ def test_a_run_resumes_from_its_position_as_if_unbroken(stores, pack):
 
 def test_a_resumed_run_may_have_another_number_of_hosts(stores):
     position = _feed(stores, shard=(0, 2)).position(11)
-    two = [_feed(stores, shard=(i, 2)).batch(11, position) for i in range(2)]
-    four = [_feed(stores, shard=(i, 4)).batch(11, position) for i in range(4)]
+    two = [_feed(stores, shard=(i, 2)).make(11, position).batch for i in range(2)]
+    four = [_feed(stores, shard=(i, 4)).make(11, position).batch for i in range(4)]
     _same(_concatenated(two), _concatenated(four))
 
 
@@ -122,7 +122,7 @@ def test_a_position_spares_the_planning_of_what_lies_before(stores, monkeypatch)
         "plan",
         lambda number, **more: planned.append(number) or plan(number, **more),
     )
-    fresh.batch(500, far)
+    fresh.make(500, far)
     assert min(planned) == far.window
     assert len(planned) <= 2
 
@@ -130,9 +130,9 @@ def test_a_position_spares_the_planning_of_what_lies_before(stores, monkeypatch)
 def test_a_position_of_another_run_is_refused(stores):
     feed = _feed(stores)
     with pytest.raises(UserError, match="does not belong to step 4"):
-        feed.batch(4, feed.position(3))
+        feed.make(4, feed.position(3))
     with pytest.raises(UserError, match="other data, lengths, batch size or seed"):
-        feed.batch(4, {"step": 4, "window": 1, "row": 10**6})
+        feed.make(4, {"step": 4, "window": 1, "row": 10**6})
 
 
 def _examples(batches):
@@ -384,5 +384,5 @@ def test_each_visit_of_a_text_hides_other_words_and_resumes_alike(texts):
     with _feed({"t": texts}, rates={"t": 1}).batches() as running:
         fed = list(itertools.islice(running, 30))
     again = _feed({"t": texts}, rates={"t": 1})
-    _same(again.batch(29, fed[28].next_position), fed[29].batch)
+    _same(again.make(29, fed[28].next_position).batch, fed[29].batch)
     _same(again.batch(3), fed[3].batch)

@@ -150,12 +150,16 @@ class Feed:
             self._last = found
         return found
 
-    def batch(
+    def batch(self, step: int) -> Batch:
+        """This host's rows of the batch of `step`, wherever that begins."""
+        return self.make(step).batch
+
+    def make(
         self,
         step: int,
         position: Position | Sequence[int] | Mapping[str, int] | None = None,
-    ) -> Batch:
-        """This host's rows of the batch of `step`.
+    ) -> Fed:
+        """This host's rows of the batch of `step`, and where the next one begins.
 
         Args:
             step: optimiser updates before.
@@ -164,7 +168,7 @@ class Feed:
         Raises:
             UserError: the position is that of another step, or lies in no window.
         """
-        return self._make(self._checked(step, position)).batch
+        return self._make(self._checked(step, position))
 
     def batches(
         self,

@@ -1,0 +1,1 @@
+"""Measurements: each says what it measured, on what, and how."""
