@@ -121,12 +121,13 @@ def _dataset(
         prompts.as_mapping(example)
         for example in loading.examples(family, language, split=split, settings=at)
     ]
-    columns = {
+    columns: Any = {  # the stub of from_tensor_slices knows no mapping
         name: tf.constant([row[name] for row in rows], tf.string)
         for name in ("id", "inputs", "targets", "context")
     }
     references = [row["references"] for row in rows]
-    columns["references"] = tf.RaggedTensor.from_row_lengths(
+    ragged: Any = tf.RaggedTensor  # its stub lacks the method
+    columns["references"] = ragged.from_row_lengths(
         tf.constant([text for texts in references for text in texts], tf.string),
         tf.constant([len(texts) for texts in references], tf.int64),
     )
@@ -187,7 +188,7 @@ def _corrupt(
         )
 
     @seqio.map_over_dataset(num_seeds=1)
-    def step(example, seed):
+    def step(example: Any, seed: Any) -> Any:
         inputs, targets = tf.numpy_function(
             corrupt, (example["targets"], seed), (tf.int32, tf.int32)
         )
@@ -195,7 +196,7 @@ def _corrupt(
         targets.set_shape((None,))
         return {**example, "inputs": inputs, "targets": targets}
 
-    return step(dataset)
+    return step(dataset)  # type: ignore[call-arg]  # the decorator draws the seeds
 
 
 def _pieces(dataset: tf.data.Dataset, *, length: int) -> tf.data.Dataset:

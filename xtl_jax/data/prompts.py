@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import unicodedata
 from collections.abc import Mapping
+from typing import Any
 
 from xtl_jax.data.rows import PairRow, QuestionRow, TextRow
 
@@ -202,7 +203,7 @@ def postprocess(prediction_raw: str, *, kind: str, context: str | None = None) -
     return prediction_raw.strip()
 
 
-def as_mapping(example: Example) -> Mapping[str, object]:
+def as_mapping(example: Example) -> Mapping[str, Any]:
     """An example as the dictionary that SeqIO's sources yield.
 
     SeqIO has no missing values: an absent context is an empty string.

@@ -131,10 +131,9 @@ def read(source: TfdsSplit, *, language: str, tfds_dir: str | None) -> Iterator[
     # The newest version on disk, whichever version the installed TFDS would write.
     place = _versions(source, language=language, tfds_dir=tfds_dir)[-1]
     try:
+        builder: Any = tfds.builder_from_directory(place)
         data = tfds.as_numpy(
-            tfds.builder_from_directory(place).as_dataset(
-                split=source.split, shuffle_files=False
-            )
+            builder.as_dataset(split=source.split, shuffle_files=False)
         )
     except (ValueError, AssertionError, KeyError, OSError) as error:
         raise UserError(

@@ -28,7 +28,7 @@ import pathlib
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from xtl_jax.data import sources
 from xtl_jax.errors import UserError
@@ -44,6 +44,7 @@ _SPECIAL = 3  # ids before the first byte
 _SENTINEL = re.compile(r"^▁?<extra_id_(\d+)>$")
 
 
+@runtime_checkable
 class Vocabulary(Protocol):
     """What a tokenizer offers; ids 0, 1, 2 are padding, end and unknown."""
 
@@ -227,7 +228,7 @@ def cache_folder() -> pathlib.Path:
     return base / "vocabulary"
 
 
-def _processor(model: bytes, *, name: str):
+def _processor(model: bytes, *, name: str) -> Any:
     import sentencepiece
 
     try:
@@ -238,7 +239,7 @@ def _processor(model: bytes, *, name: str):
         ) from None
 
 
-def _sentinel_ids(processor, *, name: str) -> tuple[int, ...]:
+def _sentinel_ids(processor: Any, *, name: str) -> tuple[int, ...]:
     """Sentinels by number. They stand in one row at the end or are absent."""
     numbered: dict[int, int] = {}
     for token in range(processor.get_piece_size() - 1, UNK_ID, -1):
@@ -264,10 +265,8 @@ def relay(model: bytes, *, name: str = "model") -> bytes:
     Raises:
         UserError: not a SentencePiece model.
     """
-    from sentencepiece import sentencepiece_model_pb2
-
     proto = _proto(model, name=name)
-    piece = sentencepiece_model_pb2.ModelProto.SentencePiece
+    piece = _model_proto().SentencePiece
     trainer = proto.trainer_spec
     special = {
         old.piece: token
@@ -303,13 +302,19 @@ def relay(model: bytes, *, name: str = "model") -> bytes:
     return proto.SerializeToString(deterministic=True)
 
 
-def _proto(model: bytes, *, name: str):
-    """The model's protocol buffer, whole: SentencePiece itself loads one cut short."""
-    from google.protobuf.message import DecodeError
+def _model_proto() -> Any:
+    """The protocol buffer's class, made at run time; imported when a file is opened."""
     from sentencepiece import sentencepiece_model_pb2
 
+    return sentencepiece_model_pb2.ModelProto  # type: ignore[attr-defined]
+
+
+def _proto(model: bytes, *, name: str) -> Any:
+    """The model's protocol buffer, whole: SentencePiece itself loads one cut short."""
+    from google.protobuf.message import DecodeError
+
     try:
-        proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+        proto = _model_proto().FromString(model)
     except DecodeError:
         proto = None
     # The trainer's settings are stored behind the pieces.
@@ -322,15 +327,13 @@ def _proto(model: bytes, *, name: str):
 
 def _with_sentinels(model: bytes, extra_ids: int, *, name: str) -> bytes:
     """Pieces `▁<extra_id_N>` at the end, as SeqIO adds them: highest number first."""
-    from sentencepiece import sentencepiece_model_pb2
-
     proto = _proto(model, name=name)
     if _SENTINEL.match(proto.pieces[-1].piece):
         raise UserError(
             f"{name}: holds sentinels of its own ({proto.pieces[-1].piece}); use "
             "extra_ids=0"
         )
-    kind = sentencepiece_model_pb2.ModelProto.SentencePiece.USER_DEFINED
+    kind = _model_proto().SentencePiece.USER_DEFINED
     for number in reversed(range(extra_ids)):
         proto.pieces.add(piece=f"▁<extra_id_{number}>", score=0.0, type=kind)
     return proto.SerializeToString(deterministic=True)

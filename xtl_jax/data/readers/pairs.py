@@ -27,7 +27,7 @@ from xtl_jax.errors import UnlabelledError, UserError
 
 # XNLI's translated training files write one label another way.
 _NLI_ALIASES = {"contradictory": "contradiction"}
-_NLI_BY_DIGIT = dict(zip(("0", "1", "2"), NLI_WORDS, strict=True))
+_NLI_BY_DIGIT: Mapping[str, str] = dict(zip(("0", "1", "2"), NLI_WORDS, strict=True))
 _NO_GOLD = "-"  # MultiNLI's and SNLI's label where annotators did not agree
 # Column names of premise, hypothesis and label, by release.
 _NLI_COLUMNS = (
