@@ -51,23 +51,28 @@ def pad_punctuation(text: str) -> str:
         >>> pad_punctuation("$3.5 million")
         ' $ 3 . 5 million'
     """
-    return _single_spaces("".join(map(_padded, text)))
+    return _single_spaces(text.translate(_PADDING))
 
 
 _WHITE_SPACE = "\t\n\f\r "  # RE2's \s; str.isspace would take many more
 
 
-@functools.lru_cache(maxsize=65536)
-def _padded(character: str) -> str:
-    """One character, with spaces around it if it is punctuation to mT5."""
-    keep = (
-        character == "_"
-        or character in _WHITE_SPACE
-        or unicodedata.category(character)[0] in "LNM"
-    )
-    return character if keep else f" {character} "
+class _Padding(dict[int, str]):
+    """Code point to its padded text, worked out when a character is first met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character in _WHITE_SPACE:
+            padded = " "
+        elif character == "_" or unicodedata.category(character)[0] in "LNM":
+            padded = character
+        else:
+            padded = f" {character} "
+        self[code] = padded
+        return padded
 
 
+_PADDING = _Padding()
 _TO_SPACE = str.maketrans(dict.fromkeys(_WHITE_SPACE, " "))
 
 
