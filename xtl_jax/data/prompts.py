@@ -73,11 +73,9 @@ class _Padding(dict[int, str]):
 
 
 _PADDING = _Padding()
-_TO_SPACE = str.maketrans(dict.fromkeys(_WHITE_SPACE, " "))
 
 
 def _single_spaces(text: str) -> str:
-    text = text.translate(_TO_SPACE)
     while "  " in text:
         text = text.replace("  ", " ")
     return text
