@@ -19,7 +19,7 @@ import os
 import pathlib
 import tokenize
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from xtl_jax.errors import UserError, near
@@ -206,7 +206,9 @@ def parse(text: str, *, source: str) -> list[Binding]:
         raise UserError(f"{source}: not gin syntax: {error.args[0]}") from None
     except SyntaxError as error:
         line = f":{error.lineno}" if error.lineno else ""
-        raise UserError(f"{source}{line}: not gin syntax: {error.msg}") from None
+        _, unparsed, token = error.msg.partition("Failed to parse token ")
+        why = f"{token} is no plain value; a text needs quotes" if unparsed else ""
+        raise UserError(f"{source}{line}: not gin syntax: {why or error.msg}") from None
     except ValueError as error:
         raise UserError(f"{source}: {error}") from None
     for statement in statements:
@@ -235,7 +237,9 @@ def parse(text: str, *, source: str) -> list[Binding]:
             value = macros[value.name]
         if not statement.arg_name:
             macros[name] = value
-        bindings.append(Binding(owner, field, _typed(owner, field, value), place))
+        bindings.append(
+            Binding(owner, field, _typed(owner, field, value, place), place)
+        )
     return bindings
 
 
@@ -298,26 +302,63 @@ def _flag(text: str) -> list[Binding]:
     try:
         (binding,) = parse(f"{name} = {value}", source=place)
         return [binding._replace(place=place)]
-    except UserError as error:
-        if "str" in str(_hints(owner)[field]) and value:
-            return [Binding(owner, field, value, place)]
-        raise error
+    except UserError:
+        if not value or not _takes_text(_hint(owner, field)):
+            raise
+    return [Binding(owner, field, _typed(owner, field, value, place), place)]
 
 
-def _hints(owner: str) -> dict[str, Any]:
-    return {f.name: f.type for f in dataclasses.fields(_classes()[owner])}
+def _hint(owner: str, field: str) -> Any:
+    return typing.get_type_hints(_classes()[owner])[field]
 
 
-def _typed(owner: str, field: str, value: Any) -> Any:
-    """gin lists to tuples and whole numbers to floats where the field says so."""
-    hint = str(_hints(owner)[field])
-    if hint.startswith("tuple") and isinstance(value, (list, tuple)):
-        return tuple(value)
-    if hint.startswith("tuple") and isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if hint == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+def _takes_text(hint: Any) -> bool:
+    """Whether a value of this type can be a text, or several with commas between."""
+    parts = typing.get_args(hint)
+    if typing.get_origin(hint) is typing.Literal:
+        return any(isinstance(part, str) for part in parts)
+    if typing.get_origin(hint) is Mapping:
+        return False
+    return hint is str or any(map(_takes_text, parts))
+
+
+def _typed(owner: str, field: str, value: Any, place: str) -> Any:
+    """gin lists to tuples and whole numbers to floats where the field says so.
+
+    Raises:
+        UserError: a value of another type than the field's.
+    """
+    hint = _hint(owner, field)
+    if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
+        value = tuple(value)
+    elif typing.get_origin(hint) is tuple and isinstance(value, str):
+        value = tuple(part.strip() for part in value.split(",") if part.strip())
+    elif hint is float and type(value) is int:
+        value = float(value)
+    fits, wanted = _KINDS.get(typing.get_origin(hint) or hint, (None, ""))
+    if fits is not None and not fits(value):
+        raise UserError(f"{place}: {owner}.{field} must be {wanted}, got {value!r}")
     return value
+
+
+def _texts(values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+# What is checked here; numbers and choices are checked by the dataclasses themselves.
+_KINDS: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    str: (lambda value: isinstance(value, str), "a text"),
+    bool: (lambda value: isinstance(value, bool), "True or False"),
+    float: (lambda value: isinstance(value, float), "a number"),
+    tuple: (
+        lambda value: isinstance(value, tuple) and _texts(value),
+        "a list of texts",
+    ),
+    Mapping: (
+        lambda value: isinstance(value, Mapping) and _texts(value),
+        "a mapping such as {'name': value}",
+    ),
+}
 
 
 def _find(name: str, search: Sequence[str]) -> pathlib.Path:
