@@ -67,7 +67,7 @@ class LoadedModel:
         *,
         inputs: Int[Array, "batch length"],
         targets: Int[Array, "batch targets"],
-    ) -> Float[np.ndarray, batch]:
+    ) -> Float[np.ndarray, " batch"]:
         """Log-likelihood of each target in nats, summed over its ids up to padding."""
         inputs, targets = self._ids(inputs), self._ids(targets)
         return np.asarray(_score(self.config, self.params, inputs, targets))

@@ -25,7 +25,7 @@ class Decoded(NamedTuple):
     """Greedy output of a batch."""
 
     tokens: Int[Array, "batch length"]  # ids, the end id included, then 0
-    log_probability: Float[Array, batch]  # nats, summed up to the end id
+    log_probability: Float[Array, " batch"]  # nats, summed up to the end id
     steps: Int[Array, ""]  # positions computed
 
 
@@ -53,7 +53,7 @@ def next_logits(
     config: ModelConfig,
     params: Any,
     cache: Any,
-    ids: Int[Array, batch],
+    ids: Int[Array, " batch"],
     index: Int[Array, ""],
     cross_bias: Float[Array, "batch 1 1 length"],
 ) -> tuple[Float[Array, "batch vocab"], Any]:

@@ -16,6 +16,8 @@ Quirks kept on purpose, all from T5X (google-research/t5x, examples/t5):
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,7 +65,7 @@ class Dense(nn.Module):
         """In `dtype`, accumulated by the hardware's own rule."""
         base = nn.initializers.variance_scaling(1.0, "fan_in", self.distribution)
 
-        def init(key: Array, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
+        def init(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
             return base(key, shape, dtype) * jnp.asarray(self.scale, dtype)
 
         kernel = self.param(
