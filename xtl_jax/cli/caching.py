@@ -235,7 +235,8 @@ def build(
         import tensorflow as tf
 
         task = make()  # imports SeqIO
-    tf.config.set_visible_devices([], "GPU")  # the accelerator is for jax
+        tf.config.set_visible_devices([], "GPU")  # the accelerator is for jax
+        tf.constant(0)  # looks for devices, once
     with progress.bar() as display:  # on stderr
         shown = display.add_task(
             f"tokenising {recipe.task} {recipe.split}", total=None, note=""

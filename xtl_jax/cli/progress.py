@@ -7,7 +7,9 @@ and `xtl --help` shows none of it.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,7 @@ def tell(message: str) -> None:
 
 
 def bar() -> Progress:
-    """A progress display that vanishes when it is done."""
+    """A progress display that vanishes when it is done; off a terminal it is silent."""
     from rich import progress as parts
 
     return parts.Progress(
@@ -44,12 +46,42 @@ def bar() -> Progress:
         parts.TextColumn("{task.fields[note]}", markup=False),
         console=stderr(),
         transient=True,
+        disable=not stderr().is_terminal,
     )
 
 
 @contextlib.contextmanager
 def counting(description: str, *, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar that is told how much is done."""
+    lines = Lines(total=total)
     with bar() as display:
         task = display.add_task(description, total=total, note="")
-        yield lambda done: display.update(task, completed=done)
+
+        def done(count: int) -> None:
+            display.update(task, completed=count)
+            lines.say(description, done=count)
+
+        yield done
+
+
+class Lines:
+    """Progress where there is no terminal (a log file): a line now and then."""
+
+    SECONDS = 15.0  # between two
+
+    def __init__(self, *, total: int | None, done: int = 0) -> None:
+        self._total = total
+        self._first = done
+        self._began = self._last = time.monotonic()
+
+    def say(self, text: str, *, done: int) -> None:
+        """Print `text` with what is done and the time left, if it is time again."""
+        now = time.monotonic()
+        if stderr().is_terminal or now - self._last < self.SECONDS:
+            return
+        self._last = now
+        left = ""
+        if self._total and done > self._first:
+            seconds = (now - self._began) / (done - self._first) * (self._total - done)
+            left = f", {datetime.timedelta(seconds=round(seconds))} left"
+        tell(f"{text}: {done:,}{f' of {self._total:,}' if self._total else ''}{left}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from xtl_jax.cli import config as configs
 from xtl_jax.cli.config import Config
-from xtl_jax.cli.progress import bar, tell
+from xtl_jax.cli.progress import Lines, bar, tell
 from xtl_jax.errors import UserError, near
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def show(values: Mapping[str, Any], *, as_json: bool) -> None:
         if isinstance(value, float):
             value = f"{value:,.4g}"
         elif isinstance(value, Mapping):
-            value = ", ".join(f"{name} {item}" for name, item in value.items())
+            value = "\n".join(f"{name}: {item}" for name, item in value.items())
         table.add_row(key.replace("_", " "), str(value).replace("[", r"\["))
     Console().print(table)
 
@@ -512,6 +512,7 @@ class _Observer(contextlib.AbstractContextManager):
             completed=self._began,
             note="compiling",
         )
+        self._lines = Lines(total=self._run.steps, done=self._began)
         self._clock = time.perf_counter()
         return self
 
@@ -539,18 +540,19 @@ class _Observer(contextlib.AbstractContextManager):
         }
         self.last = {key: line[key] for key in ("loss", "accuracy_percent")}
         self._write(step, "train", line)
-        self._display.update(
-            self._task,
-            note=f"loss {line['loss']:.3f}  {line['tokens_per_second']:,.0f} tokens/s  "
-            f"MFU {line['mfu_percent']:.1f}%",
+        note = (
+            f"loss {line['loss']:.3f}  {line['tokens_per_second']:,.0f} tokens/s  "
+            f"MFU {line['mfu_percent']:.1f}%"
         )
+        self._display.update(self._task, note=note)
+        self._lines.say(f"train {self._run.task}, {note}, step", done=step)
 
     def evaluated(self, step: int, values: Mapping[str, float]) -> None:
         self._write(
             step, "eval", {"task": self._run.dev_task or self._run.task, **values}
         )
         shown = ", ".join(f"{k} {v:.2f}" for k, v in values.items() if k != "score")
-        self._display.console.print(f"step {step}: English dev {shown}", markup=False)
+        tell(f"step {step}: English dev {shown}")
         self._clock = time.perf_counter()  # evaluating is no training time
 
     def saved(self, step: int) -> None:
