@@ -192,7 +192,8 @@ def find_wanted(
 
     if not config.evaluate:
         raise UserError(
-            "nothing to predict: give --task NAME or RunConfig.evaluate; see `xtl tasks`"
+            "nothing to predict: give --task NAME or RunConfig.evaluate; `xtl tasks` "
+            "lists what there is"
         )
     settings = caching.task_settings(config, vocabulary=vocabulary)
     wanted: dict[tuple[str, str], Wanted] = {}

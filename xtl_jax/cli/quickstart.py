@@ -1,10 +1,10 @@
 """`xtl quickstart`: the main job on the embedded toy world, end to end.
 
 Offline and on a laptop: a small mT5 is pre-trained by span corruption on text in nine
-languages, trained on an English intermediate task, fine-tuned on a target task's English
-data, and scored zero-shot in all nine, with and without the intermediate task. The
-world is a toy, made from templates; its numbers say that the pipeline works and nothing
-else.
+languages, trained on an English intermediate task, fine-tuned on a target task's
+English data, and scored zero-shot in all nine, with and without the intermediate task.
+The world is a toy, made from templates; its numbers say that the pipeline works and
+nothing else.
 """
 
 from __future__ import annotations

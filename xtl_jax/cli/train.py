@@ -49,8 +49,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry_run",
         action="store_true",
-        help="resolve and check everything (files, tasks, lengths, mesh, memory, disk), "
-        "train nothing",
+        help="resolve and check everything (files, tasks, lengths, mesh, memory, "
+        "disk), train nothing",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -187,8 +187,8 @@ def _dev_task(config: Config) -> str | None:
     family, language = catalog.find(name)
     if language != "en" and family.kind != "text":
         raise UserError(
-            f"RunConfig.dev_task={name!r} is not English: zero-shot means that no label "
-            "of a scored language chooses a checkpoint; give an English task or 'none'"
+            f"RunConfig.dev_task={name!r} is not English: zero-shot means that no "
+            "label of a scored language chooses a checkpoint; give an English task or 'none'"
         )
     if not config.run.dev_task and "validation" not in family.splits_of(language):
         return None
