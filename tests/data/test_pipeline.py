@@ -330,7 +330,11 @@ def texts(tmp_path_factory):
         "split": "train",
         "eos_id": 1,
         "eos": {"inputs": True, "targets": True},
-        "transform": {"name": "span_corruption", "noise_density": 0.15, "mean_span": 3},
+        "transform": {
+            "name": "span_corruption",
+            "noise_density": 0.15,
+            "mean_span": 3.0,
+        },
         "sentinels": list(range(99_999, 99_899, -1)),
     }
     return store.Store(store.write(tmp_path_factory.mktemp("texts") / "t", rows, card))

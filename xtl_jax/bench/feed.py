@@ -57,8 +57,8 @@ class Result:
     tokens_per_example: float
     wall_seconds: float
     cpu_seconds: float
-    examples_per_second: float  # of CPU time: one core's
-    tokens_per_second: float
+    examples_per_second: int  # of CPU time: one core's
+    tokens_per_second: int
     fill_percent: float  # of the input positions
 
 

@@ -26,6 +26,8 @@ from xtl_jax.data import order
 from xtl_jax.errors import UserError, near
 from xtl_jax.typing import Int, Shaped
 
+# Whole numbers too: the checker of the tests does not take an int for a float.
+Weights = Mapping[str, float | int]
 BLOCK = 1 << 16
 _PURPOSE = 0x6D6978  # "mix": keeps these keys apart from those of example order
 
@@ -37,7 +39,7 @@ class Slots(NamedTuple):
     count: Shaped[np.ndarray, slots]
 
 
-def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
+def _normalised(weights: Weights) -> dict[str, float]:
     if not weights:
         raise UserError("a mixture has no task; name at least one")
     for task, weight in weights.items():
@@ -91,7 +93,7 @@ def equal(tasks: Mapping[str, object] | tuple[str, ...]) -> dict[str, float]:
 
 
 def explicit(
-    rates: Mapping[str, float], *, tasks: tuple[str, ...] | None = None
+    rates: Weights, *, tasks: tuple[str, ...] | None = None
 ) -> dict[str, float]:
     """The rates as given, scaled to sum to 1.
 
@@ -116,7 +118,7 @@ def explicit(
     return _normalised(rates)
 
 
-def shares(rates: Mapping[str, float], *, block: int = BLOCK) -> dict[str, int]:
+def shares(rates: Weights, *, block: int = BLOCK) -> dict[str, int]:
     """Slots of each task in one block, by largest remainder; they sum to the block.
 
     Raises:
@@ -174,7 +176,7 @@ class Schedule:
     seed: int
 
     @classmethod
-    def of(cls, rates: Mapping[str, float], *, seed: int) -> Schedule:
+    def of(cls, rates: Weights, *, seed: int) -> Schedule:
         """A schedule whose task numbers are the places of the names in `rates`."""
         return cls(per_block=tuple(shares(rates).values()), seed=seed)
 

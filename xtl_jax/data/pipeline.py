@@ -69,7 +69,7 @@ class Feed:
         self,
         stores: Mapping[str, Store],
         *,
-        rates: Mapping[str, float],
+        rates: mixing.Weights,
         lengths: Lengths,
         batch_size: int,
         seed: int,
