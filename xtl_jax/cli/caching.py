@@ -78,25 +78,6 @@ def ensure_one(
     return Store(folder)
 
 
-def find_cached(
-    wanted: Iterable[Wanted], *, run: Places, vocabulary: Vocabulary
-) -> dict[Wanted, pathlib.Path | None]:
-    """As `ensure_cached`, but makes nothing: None where a cache would be made."""
-    from xtl_tasks import catalog
-
-    settings = task_settings(run, vocabulary=vocabulary)
-    found = {}
-    for name, split in wanted:
-        family, language = catalog.find(name)
-        recipe = recipe_of(
-            family, language, split=split, settings=settings, cache_dir=run.cache_dir
-        )
-        found[name, split] = find(
-            family, language, recipe, settings=settings, cache_dir=run.cache_dir
-        )
-    return found
-
-
 def task_settings(run: Places, *, vocabulary: Vocabulary) -> TaskSettings:
     """What the task builder must know."""
     from xtl_tasks.loading import TaskSettings

@@ -125,7 +125,7 @@ def digests(
         memo = json.loads(memo_path.read_text(encoding="utf-8"))
     known = dict(memo)
     found = []
-    for path in map(os.fspath, paths):
+    for path in [os.fspath(path) for path in paths]:
         if path.startswith("tfds:"):
             found.append({"name": path, "size": None, "sha256": None})
             continue

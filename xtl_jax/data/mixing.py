@@ -35,8 +35,8 @@ _PURPOSE = 0x6D6978  # "mix": keeps these keys apart from those of example order
 class Slots(NamedTuple):
     """Whose turn it is, and how often that task had its turn before."""
 
-    task: Shaped[np.ndarray, slots]
-    count: Shaped[np.ndarray, slots]
+    task: Shaped[np.ndarray, " slots"]
+    count: Shaped[np.ndarray, " slots"]
 
 
 def _normalised(weights: Weights) -> dict[str, float]:
@@ -180,7 +180,7 @@ class Schedule:
         """A schedule whose task numbers are the places of the names in `rates`."""
         return cls(per_block=tuple(shares(rates).values()), seed=seed)
 
-    def at(self, slots: Int[np.ndarray, slots]) -> Slots:
+    def at(self, slots: Int[np.ndarray, " slots"]) -> Slots:
         """Task number and turn of each slot."""
         slots = np.asarray(slots, np.int64)
         if len(self.per_block) == 1:

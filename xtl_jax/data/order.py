@@ -38,8 +38,8 @@ _ROUNDS = 8
 class Visit(NamedTuple):
     """Which example, and for the how-manieth time round."""
 
-    epoch: Shaped[np.ndarray, slots]
-    index: Shaped[np.ndarray, slots]
+    epoch: Shaped[np.ndarray, " slots"]
+    index: Shaped[np.ndarray, " slots"]
 
 
 def _noise(x: np.ndarray) -> np.ndarray:
@@ -62,7 +62,9 @@ def key(*parts: int) -> int:
     return int(state[0])
 
 
-def keys(*parts: int, counts: Int[np.ndarray, slots]) -> Shaped[np.ndarray, slots]:
+def keys(
+    *parts: int, counts: Int[np.ndarray, " slots"]
+) -> Shaped[np.ndarray, " slots"]:
     """One 64-bit key for each count, as uint64.
 
     Example:
@@ -75,11 +77,11 @@ def keys(*parts: int, counts: Int[np.ndarray, slots]) -> Shaped[np.ndarray, slot
 
 
 def permute(
-    places: Int[np.ndarray, slots],
+    places: Int[np.ndarray, " slots"],
     *,
     size: int,
-    keys: int | Shaped[np.ndarray, slots],
-) -> Int[np.ndarray, slots]:
+    keys: int | Shaped[np.ndarray, " slots"],
+) -> Int[np.ndarray, " slots"]:
     """Maps places in [0, size) one-to-one to [0, size).
 
     Args:
@@ -118,7 +120,9 @@ def permute(
     return out.astype(np.int64)
 
 
-def visits(counts: Int[np.ndarray, slots], *, size: int, seed: int, task: int) -> Visit:
+def visits(
+    counts: Int[np.ndarray, " slots"], *, size: int, seed: int, task: int
+) -> Visit:
     """The example that a task gives at its `count`-th turn, counted over all epochs.
 
     Args:

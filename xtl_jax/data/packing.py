@@ -33,21 +33,21 @@ Batch = dict[str, np.ndarray]
 class Rows(NamedTuple):
     """Where each example of a window goes."""
 
-    row: Shaped[np.ndarray, examples]
+    row: Shaped[np.ndarray, " examples"]
     count: int  # rows in all
 
 
 class Span(NamedTuple):
     """One feature of several examples, laid out in rows, in the order of the rows."""
 
-    tokens: Shaped[np.ndarray, tokens]  # of all examples, one after the other
-    length: Shaped[np.ndarray, examples]
-    row: Shaped[np.ndarray, examples]  # ascending
+    tokens: Shaped[np.ndarray, " tokens"]  # of all examples, one after the other
+    length: Shaped[np.ndarray, " examples"]
+    row: Shaped[np.ndarray, " examples"]  # ascending
 
 
 def first_fit(
-    inputs: Int[np.ndarray, examples],
-    targets: Int[np.ndarray, examples],
+    inputs: Int[np.ndarray, " examples"],
+    targets: Int[np.ndarray, " examples"],
     *,
     lengths: Lengths,
     open_rows: int = OPEN_ROWS,
@@ -103,8 +103,8 @@ def first_fit(
 
 
 def gather_index(
-    starts: Int[np.ndarray, examples], lengths: Int[np.ndarray, examples]
-) -> Int[np.ndarray, tokens]:
+    starts: Int[np.ndarray, " examples"], lengths: Int[np.ndarray, " examples"]
+) -> Int[np.ndarray, " tokens"]:
     """Indices start, start + 1, ... of every example, one after the other.
 
     Example:

@@ -251,11 +251,11 @@ class Store:
         return np.asarray(offsets)
 
     @property
-    def lengths(self) -> dict[str, Int[np.ndarray, examples]]:
+    def lengths(self) -> dict[str, Int[np.ndarray, " examples"]]:
         """Tokens of every example, by feature."""
         return {n: np.diff(o).astype(np.int32) for n, o in self.offsets_of.items()}
 
-    def tokens(self, feature: str, index: int) -> Int[np.ndarray, tokens]:
+    def tokens(self, feature: str, index: int) -> Int[np.ndarray, " tokens"]:
         """Token ids of one feature of one example."""
         begin, end = self.offsets_of[feature][index : index + 2]
         return self.tokens_of[feature][begin:end]
