@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xtl_tasks.family import Family
     from xtl_tasks.loading import TaskSettings
 
+WIDE = 130  # columns of a terminal from which on the table has sources and licences
 # Fields of the protocol card in reading order, and their titles.
 CARD_FIELDS = {
     "summary": "what",
@@ -179,30 +180,37 @@ def _print_catalog(
     from rich.text import Text
 
     console = Console()
-    table = Table(title="Tasks", title_style="bold", title_justify="left")
-    for column in ("name", "role", "languages", "metric"):
-        table.add_column(column, overflow="fold")
-    table.add_column("train rows", justify="right")
-    for column in ("source", "licence", "data here"):
-        table.add_column(column, overflow="fold")
+    wide = console.width >= WIDE
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("name", no_wrap=True)
+    table.add_column("role", no_wrap=True)
+    table.add_column("languages")
+    table.add_column("metric", no_wrap=True)
+    table.add_column("train rows", no_wrap=True, justify="right")
+    table.add_column("data here")
+    if wide:
+        table.add_column("source", no_wrap=True)
+        table.add_column("licence")
     for family in families:
         rows = family["train_rows"]
-        table.add_row(
-            Text(family["name"] + (" (toy)" if family["toy"] else "")),
-            Text(family["role"]),
-            Text(_languages(family)),
-            Text(family["metric"] or "loss"),
+        cells = [
+            family["name"],
+            "toy" if family["toy"] else family["role"],
+            _languages(family),
+            family["metric"] or "loss",
             f"{rows:,}" if rows else "",
-            Text(", ".join(family["sources"])),
-            Text(family["licence"]),
-            Text(_here_cell(family)),
-        )
+            _here_cell(family),
+        ]
+        if wide:
+            cells += [", ".join(family["sources"]), family["licence"]]
+        table.add_row(*map(Text, cells))
     console.print(table)
     console.print(
         Text(
             f"data directory: {data_dir or 'none: set --data_dir or XTL_DATA_DIR'}\n"
             f"mixtures: {', '.join(mixture['name'] for mixture in mixed)}\n"
-            "`xtl tasks NAME` tells more of one family, task or mixture."
+            "`xtl tasks NAME` tells more of one family, task or mixture: its sources, "
+            "licence and traps."
         )
     )
 
