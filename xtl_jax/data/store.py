@@ -268,9 +268,9 @@ class Store:
         """
         if not self.has_meta:
             raise UserError(
-                f"{self.folder} keeps no texts, so it cannot be predicted from; build "
-                f"it with `xtl data cache {self.card.get('task', 'TASK')} --split "
-                f"{self.card.get('split', 'SPLIT')} --keep_text`"
+                f"{self.folder} keeps no texts, as is usual for a training split, so "
+                "nothing can be predicted from it; name its file as the validation "
+                "split of the task (RunConfig.files)"
             )
         begin, end = self._meta_offsets[index : index + 2]
         return json.loads(self._meta[begin:end].tobytes())
