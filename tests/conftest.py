@@ -1,11 +1,11 @@
-"""What all tests share: 8 host devices, strict dtypes, the reference data."""
+"""What all tests share: 8 host devices, strict dtypes, checked shapes, real data."""
 
 from __future__ import annotations
 
 import os
 import pathlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -13,7 +13,16 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
 os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 
+import jaxtyping
+import numpy as np
 import pytest
+
+# Shapes and dtypes in the network's signatures are checked at each (traced) call. Must
+# come before the modules are imported.
+jaxtyping.install_import_hook(
+    [f"xtl_jax.model.{name}" for name in ("layers", "t5", "loss", "decoding")],
+    "beartype.beartype",
+)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -115,3 +124,138 @@ def xtl(capfd: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
         return Finished(code, out, err)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def quick_compiles():
+    """Compiles in half the time: toy arrays need no optimised code.
+
+    Products and functions are the same; only loops over elements run slower.
+    """
+    import jax
+
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(scope="session")
+def toy():
+    """A model of two layers; some of its arrays are large enough to be factored."""
+    from xtl_jax.model.sizes import ModelConfig
+
+    return ModelConfig(
+        vocab=256,
+        embed=128,
+        heads=4,
+        head_dim=8,
+        mlp=128,
+        encoder_layers=2,
+        decoder_layers=2,
+        dropout_rate=0.0,
+    )
+
+
+@pytest.fixture(scope="session")
+def toy_params(toy):
+    """Random parameters of `toy`, norm scales and relative biases too."""
+    from xtl_jax.checkpoint import names
+
+    rng = np.random.default_rng(0)
+    tree = {}
+    for entry in names.entries(toy):
+        shape = (*((entry.layers,) if entry.layers else ()), *entry.shape)
+        values = rng.normal(size=shape)
+        if entry.path.endswith("scale"):
+            values = 1.0 + 0.1 * values
+        elif entry.path.endswith("kernel"):
+            values *= entry.shape[0] ** -0.5
+        *parents, leaf = entry.path.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = values.astype(np.float32)
+    return tree
+
+
+@pytest.fixture(scope="session")
+def toy_batch():
+    """Eight rows with padding at their ends, none of it alike."""
+    return make_batch(0)
+
+
+def make_batch(seed, *, rows=8, inputs=12, targets=8):
+    """Random rows of model features, each ending in id 1 and then padding."""
+    rng = np.random.default_rng(seed)
+
+    def side(length):
+        tokens = np.zeros((rows, length), np.int32)
+        for row in tokens:
+            used = rng.integers(2, length + 1)
+            row[: used - 1] = rng.integers(2, 250, used - 1)
+            row[used - 1] = 1
+        return tokens
+
+    encoder, decoder = side(inputs), side(targets)
+    return {
+        "encoder_input_tokens": encoder,
+        "decoder_input_tokens": np.pad(decoder[:, :-1], ((0, 0), (1, 0))),
+        "decoder_target_tokens": decoder,
+        "decoder_loss_weights": (decoder > 0).astype(np.float32),
+    }
+
+
+@pytest.fixture(scope="session")
+def batches():
+    """The function that makes batches."""
+    return make_batch
+
+
+class Reference(NamedTuple):
+    """A model that others wrote, and what they compute with it."""
+
+    config: Any
+    params: Any
+    expected: dict[str, np.ndarray]
+    batch: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def t5x_random(shared):
+    """T5X's model with random parameters."""
+    folder = shared / "conformance/t5x"
+    return _t5x(folder, "random_legacy/checkpoint_0", "random_expected.npz")
+
+
+@pytest.fixture(scope="session")
+def t5x_trained(shared):
+    """T5X's model after 300 steps of its own trainer."""
+    folder = shared / "conformance/t5x"
+    return _t5x(folder, "trained_legacy/checkpoint_300", "trained_expected.npz")
+
+
+def _t5x(folder, checkpoint, expected):
+    from etils import epath
+
+    from xtl_jax.checkpoint import t5x
+
+    config, params = t5x.read(epath.Path(folder / checkpoint))
+    with np.load(folder / expected) as file:
+        expected = dict(file)
+    batch = {k: v for k, v in expected.items() if k.startswith(("encoder_i", "deco"))}
+    batch["decoder_loss_weights"] = batch["decoder_loss_weights"].astype(np.float32)
+    return Reference(config, params, expected, batch)
+
+
+@pytest.fixture(scope="session")
+def hf_tiny(shared):
+    """The Hugging Face model with random parameters; it has no one batch."""
+    from etils import epath
+
+    from xtl_jax.checkpoint import huggingface
+
+    folder = shared / "conformance/hf"
+    config, params = huggingface.read(epath.Path(folder / "mt5_tiny"))
+    with np.load(folder / "mt5_tiny_expected.npz") as file:
+        return Reference(config, params, dict(file), {})

@@ -1,0 +1,102 @@
+"""Cached decoding says what teacher forcing says, and stops when it should."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from xtl_jax.infer.model import LoadedModel
+from xtl_jax.model import decoding
+
+LENGTH = 8
+
+
+@pytest.fixture(scope="module")
+def ending(toy_params):
+    """Parameters whose end id is often the best one: rows end here and there."""
+    kernel = toy_params["logits_dense"]["kernel"].copy()
+    kernel[:, decoding.EOS] *= 3.0
+    return {**toy_params, "logits_dense": {"kernel": kernel}}
+
+
+@pytest.fixture(scope="module")
+def greedy(toy):
+    """Compiled once: 200 of the 256 rows are real ids."""
+    return jax.jit(
+        lambda params, inputs: decoding.greedy(
+            *(toy, params, inputs), max_length=LENGTH, vocabulary_size=200
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def inputs(toy_batch):
+    return jnp.asarray(toy_batch["encoder_input_tokens"])
+
+
+def _length(row):
+    ends = np.flatnonzero(row == decoding.EOS)
+    return int(ends[0]) + 1 if len(ends) else LENGTH
+
+
+def test_each_id_is_the_best_one_after_those_before_it(toy, ending, greedy, inputs):
+    decoded = greedy(ending, inputs)
+    tokens = np.asarray(decoded.tokens)
+    model = LoadedModel(
+        config=toy,
+        params=ending,
+        source="toy",
+        step=0,
+        vocabulary_size=200,
+    )
+    logits = model.logits(
+        inputs=inputs, decoder_inputs=np.pad(tokens[:, :-1], ((0, 0), (1, 0)))
+    )
+    logits = logits[..., :200]
+    best = logits.argmax(-1)
+    log_probs = logits.max(-1) - np.logaddexp.reduce(logits, axis=-1)
+    for row in range(len(tokens)):
+        used = _length(tokens[row])
+        assert tokens[row, :used].tolist() == best[row, :used].tolist()
+        np.testing.assert_allclose(
+            decoded.log_probability[row], log_probs[row, :used].sum(), rtol=1e-5
+        )
+
+
+def test_rows_end_at_different_places_and_stay_ended(ending, greedy, inputs):
+    tokens = np.asarray(greedy(ending, inputs).tokens)
+    lengths = [_length(row) for row in tokens]
+    assert len(set(lengths)) > 1
+    for row, used in zip(tokens, lengths, strict=True):
+        assert not row[used:].any()
+        assert row[:used].all()
+
+
+def test_a_row_does_not_depend_on_its_neighbours(ending, greedy, inputs):
+    tokens = np.asarray(greedy(ending, inputs).tokens)
+    turned = np.asarray(greedy(ending, inputs[::-1]).tokens)
+    assert np.array_equal(tokens, turned[::-1])
+
+
+def test_ids_beyond_the_vocabulary_are_never_said(toy_params, greedy, inputs):
+    kernel = toy_params["logits_dense"]["kernel"].copy()
+    kernel[:, 200:] *= 100.0
+    params = {**toy_params, "logits_dense": {"kernel": kernel}}
+    decoded = greedy(params, inputs)
+    assert np.asarray(decoded.tokens).max() < 200
+    assert np.isfinite(decoded.log_probability).all()
+
+
+def test_an_empty_row_is_finished_at_once(ending, greedy, inputs):
+    decoded = greedy(ending, inputs.at[2:].set(0))
+    assert not np.asarray(decoded.tokens)[2:].any()
+    assert not np.asarray(decoded.log_probability)[2:].any()
+    assert int(greedy(ending, jnp.zeros_like(inputs)).steps) == 0
+
+
+def test_decoding_ends_with_the_longest_row(ending, greedy, inputs):
+    decoded = greedy(ending, inputs)
+    lengths = [_length(row) for row in np.asarray(decoded.tokens)]
+    assert int(decoded.steps) == max(lengths)
