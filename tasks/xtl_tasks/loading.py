@@ -47,9 +47,10 @@ class Source:
         return f"TFDS {self.tfds}" if self.tfds else ", ".join(self.paths)
 
 
-def _setting(
+def named_file(
     family: Family, *, language: str, split: str, files: Mapping[str, str]
 ) -> str | None:
+    """The user's file name for a split, also where another family's file is shared."""
     own = sources.file_setting(
         files, family=family.name, language=language, split=split
     )
@@ -69,7 +70,7 @@ def find_source(
         UserError: no such language or split, or a file that a setting names is missing.
     """
     family.check_split(split, language=language)
-    named = _setting(family, language=language, split=split, files=settings.files)
+    named = named_file(family, language=language, split=split, files=settings.files)
     if named is not None:
         paths = sources.locate(
             (named,), data_dir=settings.data_dir or ".", language=language

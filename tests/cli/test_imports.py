@@ -72,6 +72,7 @@ def _run(code, *arguments, path, flags=(), check=True):
     environment |= {
         "PYTHONPATH": os.pathsep.join(map(str, path)),
         "JAX_NUM_CPU_DEVICES": "1",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # half the time to compile
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     done = subprocess.run(
@@ -140,6 +141,7 @@ def test_the_lean_site_has_nothing_for_making_caches(lean_site):
     assert found == must | {"tensorstore", "scipy"}  # of orbax, of jax
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_training_and_prediction_from_a_cache_need_few_packages(
     lean_site, world_data, tiny_gin, tmp_path

@@ -8,6 +8,7 @@ needs neither them nor the source files.
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import functools
 import os
 import pathlib
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from xtl_jax.data import cache, prompts
+from xtl_jax.data import cache, prompts, sources, store
 from xtl_jax.data.store import Store
 from xtl_jax.errors import UserError
 
@@ -164,7 +165,7 @@ def find(
         UserError: there is neither a cache nor the data to make it.
     """
     try:
-        return cache.find(recipe, cache_dir=cache_dir)
+        folder = cache.find(recipe, cache_dir=cache_dir)
     except UserError:
         here = pathlib.Path(cache_dir) / recipe.task
         if not any(here.glob(f"{recipe.split}-*")):
@@ -174,6 +175,37 @@ def find(
             loading.find_source(family, language, split=recipe.split, settings=settings)
             loading.rows(family, language, split=recipe.split, settings=settings)
         raise
+    if folder is not None and recipe.sources is None:
+        _check_made_from(folder, family, language, recipe.split, settings=settings)
+    return folder
+
+
+def _check_made_from(
+    folder: pathlib.Path,
+    family: Family,
+    language: str,
+    split: str,
+    *,
+    settings: TaskSettings,
+) -> None:
+    """A file that a setting names and that is not here must be what a cache is of."""
+    from xtl_tasks import loading
+
+    named = loading.named_file(
+        family, language=language, split=split, files=settings.files
+    )
+    if named is None:
+        return
+    wanted = sources.expand(named, language=language).rpartition("/")[2]
+    held = [source["name"] for source in store.read_card(folder)["sources"] or ()]
+    allowed = [wanted + suffix for suffix in sources.SUFFIXES]
+    if any(fnmatch.fnmatch(name, each) for name in held for each in allowed):
+        return
+    raise UserError(
+        f"{family.task_name(language)}/{split}: the file setting {named!r} names no "
+        f"file here, and the only cache ({folder}) was made from {', '.join(held)}; "
+        "mend the name, or leave the setting out to use that cache"
+    )
 
 
 def _task(family: Family, language: str, *, settings: TaskSettings) -> seqio.Task:
