@@ -139,6 +139,7 @@ def predict(
     from xtl_jax.infer import model as models
     from xtl_jax.infer import predict as decoding
     from xtl_jax.infer import records
+    from xtl_jax.train import sharding
 
     vocabulary = vocabularies.load(config.vocabulary, extra_ids=config.extra_ids)
     if vocabulary.sha256 != vocabulary_sha256:
@@ -153,6 +154,9 @@ def predict(
     _write_expected(folder, wanted, missing, first=first)
     written = {}
     with devices.on_mesh(mesh) as placed:
+        sharding.check_rows(
+            placed, config.predict_batch_size, name="RunConfig.predict_batch_size"
+        )
         params = devices.place_params(model, placed)
         for each in wanted:
             total = min(first or each.store.num_examples, each.store.num_examples)

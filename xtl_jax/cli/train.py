@@ -209,6 +209,10 @@ def dry_run(config: Config) -> dict[str, Any]:
         sharding.check(
             mesh, model, batch_size=run.batch_size, microbatches=run.microbatches
         )
+        if inputs.dev:
+            sharding.check_rows(
+                mesh, run.predict_batch_size, name="RunConfig.predict_batch_size"
+            )
         shapes, batch = _shapes(inputs.config, inputs.feed)
         compiled = _compiled_step(inputs.config, mesh, shapes, batch)
         memory = compiled.memory_analysis()
@@ -258,6 +262,10 @@ def train(config: Config) -> dict[str, Any]:
         sharding.check(
             mesh, model, batch_size=run.batch_size, microbatches=run.microbatches
         )
+        if inputs.dev:
+            sharding.check_rows(
+                mesh, run.predict_batch_size, name="RunConfig.predict_batch_size"
+            )
         shapes, batch = _shapes(inputs.config, inputs.feed)
         run_files.check_space(
             run.run_dir,

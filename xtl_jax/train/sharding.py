@@ -82,6 +82,21 @@ def check(
         )
 
 
+def check_rows(mesh: Mesh, rows: int, *, name: str) -> None:
+    """Refuse a batch that does not divide over the batch axes.
+
+    Raises:
+        UserError: it does not; names the nearest that do.
+    """
+    copies = mesh.shape["data"] * mesh.shape["fsdp"]
+    if rows % copies:
+        less, more = max(rows // copies, 1) * copies, (rows // copies + 1) * copies
+        raise UserError(
+            f"{name}={rows} does not divide over {copies} batch shards; the nearest "
+            f"that do are {less} and {more}"
+        )
+
+
 def params_sharding(mesh: Mesh, model: ModelConfig) -> Any:
     """A sharding for each parameter."""
     boxed = jax.eval_shape(lambda: t5.init_params(model, jax.random.key(0)))
