@@ -74,7 +74,9 @@ def claim(run_dir: str | os.PathLike[str], new: Mapping[str, Any]) -> None:
     folder = pathlib.Path(run_dir)
     old = read(folder)
     if old is None:
-        if folder.is_dir() and any(folder.iterdir()):
+        # A kill may have left a half-written run.json under another name.
+        found = folder.iterdir() if folder.is_dir() else ()
+        if any(not path.name.startswith(".run.json.") for path in found):
             raise UserError(
                 f"{folder} is not empty and holds no run.json; give another run_dir "
                 "(MODEL_DIR), nothing in it was touched"
