@@ -63,10 +63,11 @@ def check(
     copies = mesh.shape["data"] * mesh.shape["fsdp"]
     if batch_size % (copies * microbatches):
         step = copies * microbatches
+        above = -(-batch_size // step) * step
+        near = f"{above - step} and {above}" if above > step else f"{above} and more"
         raise UserError(
             f"batch_size={batch_size} does not divide over {copies} batch shards in "
-            f"{microbatches} microbatches; the nearest that do are "
-            f"{max(batch_size // step, 1) * step} and {(batch_size // step + 1) * step}"
+            f"{microbatches} microbatches; the nearest that do are {near}"
         )
     parts = mesh.shape["model"]
     for field in ("heads", "mlp", "vocab"):

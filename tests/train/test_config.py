@@ -1,0 +1,41 @@
+"""A run that cannot be is refused by field, value and what is allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from xtl_jax.errors import UserError
+from xtl_jax.train.config import MeshConfig, changed
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("steps", -1, r"steps must be a whole number of at least 0, got -1"),
+        ("batch_size", 0, r"batch_size must be a whole number of at least 1"),
+        ("seed", True, r"seed must be a whole number"),
+        ("lengths", {"inputs": 5}, r"exactly the keys inputs and targets"),
+        ("lengths", {"inputs": 5, "targets": 1}, r"'targets'\] must .* at least 2"),
+        ("microbatches", 3, r"microbatches=3 does not divide batch_size=8"),
+        ("learning_rate", -0.1, r"learning_rate must be at least 0, got -0\.1"),
+        ("z_loss", "much", r"z_loss must be at least 0, got 'much'"),
+        ("label_smoothing", 1.0, r"label_smoothing must be in \[0, 1\)"),
+        ("loss_normalizing_factor", "rows", r"or 'tokens', got 'rows'"),
+        ("optimizer", "adam", r"one of adafactor, adamw, got 'adam'; near: adamw"),
+        ("schedule", "cosine", r"one of constant, linear, rsqrt, got 'cosine'"),
+    ],
+)
+def test_a_bad_value_is_named(make_run, field, value, message):
+    with pytest.raises(UserError, match=message):
+        make_run(**{field: value})
+
+
+def test_a_mesh_axis_has_at_least_one_device():
+    with pytest.raises(UserError, match=r"MeshConfig\.model must be .* at least 1"):
+        MeshConfig(model=0)
+
+
+def test_only_what_decides_the_result_counts_as_changed():
+    old = {"seed": 0, "steps": 10, "run_dir": "a", "z_loss": 0.0}
+    new = {"seed": 0, "steps": 20, "run_dir": "b", "z_loss": 0.1, "extra_ids": 1}
+    assert changed(old, new) == ["extra_ids: None -> 1", "z_loss: 0.0 -> 0.1"]
