@@ -6,8 +6,10 @@ and `wi_0` is the branch that goes through gelu.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -82,10 +84,7 @@ def _transposed(path: str) -> bool:
 
 
 def _config(path: epath.Path) -> ModelConfig:
-    try:
-        values = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
+    values = _json(path)
     if values.get("model_type") not in ("mt5", "t5", "umt5"):
         raise UserError(
             f"{path}: model_type is {values.get('model_type')!r}; mt5 can be read"
@@ -113,13 +112,25 @@ def _config(path: epath.Path) -> ModelConfig:
         raise UserError(f"{path} has no field {error}") from error
 
 
+def _json(path: epath.Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no fields but {values!r:.60}")
+    return values
+
+
 def _files(folder: epath.Path) -> dict[str, epath.Path]:
     """Tensor names to the file each lies in."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        table = json.loads(index.read_text())["weight_map"]
+        table = _json(index).get("weight_map")
+        if not isinstance(table, dict):
+            raise UserError(f"{index} has no weight_map: copy the checkpoint again")
         for name in table.values():
-            if not re.fullmatch(r"[\w.-]+\.safetensors", name):
+            if not re.fullmatch(r"[\w.-]+\.safetensors", str(name)):
                 raise UserError(f"{index} names a file outside its folder: {name!r}")
         return {tensor: folder / name for tensor, name in table.items()}
     single = folder / "model.safetensors"
@@ -128,17 +139,23 @@ def _files(folder: epath.Path) -> dict[str, epath.Path]:
             f"{folder} has neither model.safetensors nor model.safetensors.index.json; "
             "save the model with safe_serialization=True"
         )
-    from safetensors import safe_open
-
-    with safe_open(str(single), framework="numpy") as file:
+    with _opened(single) as file:
         return dict.fromkeys(file.keys(), single)
 
 
 def _tensor(path: epath.Path, name: str) -> np.ndarray:
-    from safetensors import safe_open
+    with _opened(path) as file:
+        return file.get_tensor(name)
+
+
+@contextlib.contextmanager
+def _opened(path: epath.Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework="numpy") as file:
-            return file.get_tensor(name)
-    except Exception as error:  # safetensors raises its own, unexported class
-        raise UserError(f"{path}: tensor {name} cannot be read ({error})") from error
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path} is missing or damaged ({error}); copy the checkpoint again"
+        ) from error

@@ -8,10 +8,12 @@ is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint import checkpoint_managers as policies
@@ -27,7 +29,7 @@ class Store:
     def __init__(self, run_dir: str | epath.Path, *, keep: int = 2) -> None:
         # The newest ones and the one with the best dev score.
         best = policies.BestN(
-            get_metric_fn=lambda metrics: metrics["score"],
+            get_metric_fn=_rank,
             n=1,
             keep_checkpoints_without_metrics=False,
         )
@@ -38,6 +40,8 @@ class Store:
                 preservation_policy=policies.AnyPreservationPolicy(
                     [policies.LatestN(keep), best]
                 ),
+                best_fn=_rank,  # without it orbax writes no metrics to disk
+                best_mode="max",
                 cleanup_tmp_directories=True,
             ),
             item_names=("state", "position"),
@@ -53,7 +57,7 @@ class Store:
                 state=ocp.args.StandardSave(state),
                 position=ocp.args.JsonSave(position),
             ),
-            metrics=None if score is None else {"score": score},
+            metrics={"score": score},
         )
 
     def wait(self) -> None:
@@ -107,6 +111,17 @@ class Store:
         self._manager.close()
 
 
+def _rank(metrics: Mapping[str, float | None]) -> float:
+    """A checkpoint without a score comes before all others; of equals the newest wins.
+
+    Example:
+        >>> sorted([{"score": 1.0}, {"score": None}, {"score": -2.0}], key=_rank)
+        [{'score': None}, {'score': -2.0}, {'score': 1.0}]
+    """
+    score = metrics["score"]
+    return -math.inf if score is None else score
+
+
 def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, Any]:
     """Step and parameters (host arrays) of a run's best or newest checkpoint.
 
@@ -114,11 +129,14 @@ def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, A
         run_dir: the run.
         step: which checkpoint; None takes the one with the best dev score, and the
             newest where none has a score.
+
+    Raises:
+        UserError: no checkpoint, not this one, or a damaged one.
     """
     folder = run_dir / FOLDER
     options = ocp.CheckpointManagerOptions(
         read_only=True,
-        best_fn=lambda metrics: metrics["score"],
+        best_fn=_rank,
         best_mode="max",
     )
     with ocp.CheckpointManager(
@@ -132,9 +150,18 @@ def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, A
             step = steps[-1] if step is None else step
         if step not in steps:
             raise UserError(f"no checkpoint of step {step} in {folder}; have {steps}")
-    import numpy as np
-
     item = folder.absolute() / str(step) / "state"
+    try:
+        return step, _params(item)
+    except Exception as error:  # orbax raises many kinds on damaged files
+        others = [other for other in steps if other != step]
+        raise UserError(
+            f"checkpoint {item.parent} is damaged ({type(error).__name__}: "
+            f"{str(error)[:200]}); the others are of steps {others}"
+        ) from error
+
+
+def _params(item: epath.Path) -> Any:
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
         tree = checkpointer.metadata(item).item_metadata.tree
         kinds = jax.tree.map(
@@ -148,4 +175,4 @@ def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, A
                 partial_restore=True,
             ),
         )
-    return step, restored["params"]
+    return restored["params"]

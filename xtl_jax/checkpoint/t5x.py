@@ -93,12 +93,18 @@ def _legacy_index(path: epath.Path) -> Any:
 def _orbax_tree(folder: epath.Path) -> Any:
     import orbax.checkpoint as ocp
 
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-        metadata = checkpointer.metadata(folder).item_metadata.tree
-        kinds = _map(metadata, lambda _: ocp.RestoreArgs(restore_type=np.ndarray))
-        restored = checkpointer.restore(
-            folder, args=ocp.args.PyTreeRestore(restore_args=kinds)
-        )
+    try:
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+            metadata = checkpointer.metadata(folder).item_metadata.tree
+            kinds = _map(metadata, lambda _: ocp.RestoreArgs(restore_type=np.ndarray))
+            restored = checkpointer.restore(
+                folder, args=ocp.args.PyTreeRestore(restore_args=kinds)
+            )
+    except Exception as error:  # orbax raises many kinds on damaged files
+        raise UserError(
+            f"{folder} is damaged ({type(error).__name__}: {str(error)[:200]}); copy "
+            "the checkpoint again"
+        ) from error
     return restored.get("target")
 
 
@@ -109,16 +115,26 @@ def _map(tree: Any, function: Any) -> Any:
 
 
 def _value(folder: epath.Path, leaf: Any) -> np.ndarray:
-    if isinstance(leaf, dict):
-        return np.asarray(_store(folder, leaf).read().result(), np.float32)
-    return np.asarray(leaf, np.float32)
+    if not isinstance(leaf, dict):
+        return np.asarray(leaf, np.float32)
+    opened, target = _store(folder, leaf)
+    # zarr reads a chunk that is not there as zeros; weights are never all zero.
+    if not opened.storage_statistics(query_fully_stored=True).result().fully_stored:
+        raise UserError(f"{target} lacks some of its chunks; copy the checkpoint again")
+    try:
+        return np.asarray(opened.read().result(), np.float32)
+    except ValueError as error:
+        raise UserError(
+            f"{target} is damaged ({error}); copy the checkpoint again"
+        ) from error
 
 
 def _shape(folder: epath.Path, leaf: Any) -> tuple[int, ...]:
-    return tuple(_store(folder, leaf).shape if isinstance(leaf, dict) else leaf.shape)
+    return tuple((_store(folder, leaf)[0] if isinstance(leaf, dict) else leaf).shape)
 
 
-def _store(folder: epath.Path, spec: dict[str, Any]) -> Any:
+def _store(folder: epath.Path, spec: dict[str, Any]) -> tuple[Any, epath.Path]:
+    """The opened array that a spec of the index means, and its folder."""
     import tensorstore
 
     path = spec.get("kvstore", {}).get("path") or spec.get("path", "")
@@ -130,10 +146,12 @@ def _store(folder: epath.Path, spec: dict[str, Any]) -> Any:
     else:
         kvstore = {"driver": "file", "path": str(target) + "/"}
     try:
-        return tensorstore.open({"driver": "zarr", "kvstore": kvstore}).result()
+        spec = {"driver": "zarr", "kvstore": kvstore}
+        return tensorstore.open(spec).result(), target
     except ValueError as error:
         raise UserError(
-            f"{target}: the array named in the index is missing or damaged ({error})"
+            f"{target}: the array named in the index is missing or damaged ({error}); "
+            "copy the checkpoint again"
         ) from error
 
 
