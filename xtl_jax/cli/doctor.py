@@ -11,6 +11,8 @@ import shutil
 from importlib import metadata
 from typing import Any
 
+from xtl_jax.errors import UserError
+
 # What each package is for; the first group is all that training from a cache needs.
 PACKAGES = {
     "jax": "training and prediction",
@@ -100,6 +102,11 @@ def _data(data_dir: str) -> dict[str, dict[str, Any]]:
     """For each family: how many of its language splits are here, and how to get it."""
     from xtl_tasks import catalog, loading
 
+    if data_dir and "://" not in data_dir and not os.path.isdir(data_dir):
+        raise UserError(
+            f"data directory {data_dir!r} does not exist; see --data_dir and "
+            "XTL_DATA_DIR"
+        )
     settings = loading.TaskSettings(data_dir=data_dir or None)
     found = {}
     for family in catalog.FAMILIES:
@@ -117,6 +124,7 @@ def _data(data_dir: str) -> dict[str, dict[str, Any]]:
             "here": len(here),
             "of": len(parts),
             "get": None if len(here) == len(parts) else family.card.get,
+            "homepage": family.card.homepage,
         }
     return found
 
@@ -146,7 +154,8 @@ def _show(found: dict[str, Any]) -> None:
     )
     table = Table("family", "splits here", "to get the rest", box=None)
     for name, data in found["data"].items():
-        table.add_row(name, f"{data['here']} of {data['of']}", data["get"] or "")
+        get = f"{data['get']} ({data['homepage']})" if data["get"] else ""
+        table.add_row(name, f"{data['here']} of {data['of']}", get)
     console.print(table)
     for problem in found["problems"]:
         console.print(f"problem: {problem}", markup=False, style="red")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xtl_jax.cli import run_files
@@ -148,6 +148,8 @@ def predict(
             "was trained with (another checksum); its answers would be noise"
         )
     wanted, missing = find_wanted(config, vocabulary, split=split)
+    for name, why in missing.items():
+        tell(f"missing: {name}: {why}")
     model = models.load(config.run_dir, dtype=dtype, step=step)
     folder = pathlib.Path(config.run_dir) / "predictions"
     first = config.evaluate_examples or None
@@ -200,7 +202,7 @@ def find_wanted(
             "lists what there is"
         )
     settings = caching.task_settings(config, vocabulary=vocabulary)
-    wanted: dict[tuple[str, str], Wanted] = {}
+    wanted: dict[tuple[str, str, str], Wanted] = {}
     missing: dict[str, str] = {}
     for entry in config.evaluate:
         name, _, own_split = entry.partition("/")
@@ -220,7 +222,7 @@ def find_wanted(
                     vocabulary=vocabulary,
                     settings=settings,
                 )
-                wanted[family.name, language] = each
+                wanted[family.name, language, each.split] = each
             except (_Absent, UnlabelledError) as error:
                 if not is_family:
                     raise UserError(str(error)) from error
@@ -228,9 +230,21 @@ def find_wanted(
     if not wanted:
         reasons = "; ".join(f"{name}: {why}" for name, why in missing.items())
         raise UserError(f"none of the evaluation sets can be had: {reasons}")
-    for name, why in missing.items():
-        tell(f"missing: {name}: {why}")
+    _check_one_split(wanted.values())
     return list(wanted.values()), missing
+
+
+def _check_one_split(wanted: Iterable[Wanted]) -> None:
+    """Languages of a family are averaged, so they must be of one split."""
+    first: dict[str, Wanted] = {}
+    for each in wanted:
+        other = first.setdefault(each.family.name, each)
+        if each.split != other.split:
+            raise UserError(
+                f"{other.name} would be predicted on its {other.split} split and "
+                f"{each.name} on its {each.split} split, and their mean would say "
+                f"nothing; name one split for all, e.g. {each.family.name}/{each.split}"
+            )
 
 
 class _Absent(UserError):

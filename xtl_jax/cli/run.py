@@ -46,9 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
             "RunConfig.evaluate names nothing to score; give families such as "
             "--gin.RunConfig.evaluate=mlqa,xquad, or use `xtl train`"
         )
+    evaluated = _evaluation_sets(config)  # found before anything is computed
     if arguments.dry_run:
         checked = train.dry_run(config)
-        checked["evaluate"] = _evaluation_sets(config)
+        checked["evaluate"] = evaluated
         train.show(checked, as_json=arguments.json)
         return 0
     trained = train.train(config)

@@ -112,7 +112,8 @@ def check_space(run_dir: str | os.PathLike[str], *, needed: int, what: str) -> N
     if free < needed:
         raise UserError(
             f"{folder} has {free / 1e9:.1f} GB free and {what} need "
-            f"{needed / 1e9:.1f}; free some space, lower RunConfig.keep, or give another run_dir"
+            f"{needed / 1e9:.1f}; free some space, lower RunConfig.keep, or give "
+            "another run_dir"
         )
 
 

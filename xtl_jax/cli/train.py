@@ -188,7 +188,8 @@ def _dev_task(config: Config) -> str | None:
     if language != "en" and family.kind != "text":
         raise UserError(
             f"RunConfig.dev_task={name!r} is not English: zero-shot means that no "
-            "label of a scored language chooses a checkpoint; give an English task or 'none'"
+            "label of a scored language chooses a checkpoint; give an English task or "
+            "'none'"
         )
     if not config.run.dev_task and "validation" not in family.splits_of(language):
         return None
