@@ -17,6 +17,12 @@ from xtl_jax.errors import UserError
 from xtl_jax.train.state import TrainState
 
 
+def leaves_reads_behind(test):
+    """Marks a test in which orbax meets damaged files (see the fixture `settled`)."""
+    ignored = "ignore::pytest.PytestUnraisableExceptionWarning"
+    return pytest.mark.usefixtures("settled")(pytest.mark.filterwarnings(ignored)(test))
+
+
 def _mesh(*shape):
     devices = np.asarray(jax.devices()[: np.prod(shape)]).reshape(shape)
     return Mesh(devices, ("data", "model")[: len(shape)])
@@ -116,6 +122,7 @@ DAMAGES = {
 }
 
 
+@leaves_reads_behind
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, here, damage):
     _saved(tmp_path, here, [2, 4]).close()
@@ -136,6 +143,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, here, 
     assert _bits(again) == _bits(_state(4, *here))
 
 
+@leaves_reads_behind
 def test_if_all_are_damaged_nothing_is_deleted_and_it_is_said(tmp_path, here):
     _saved(tmp_path, here, [2, 4]).close()
     for step in (2, 4):
@@ -147,6 +155,7 @@ def test_if_all_are_damaged_nothing_is_deleted_and_it_is_said(tmp_path, here):
     assert store.steps() == [2, 4]
 
 
+@leaves_reads_behind
 def test_a_state_of_another_shape_is_not_taken(tmp_path, here):
     _saved(tmp_path, here, [2]).close()
     like = _state(0, *here)
@@ -168,6 +177,7 @@ def _read(folder, **which):
     return step
 
 
+@leaves_reads_behind
 def test_parameters_are_read_from_the_best_the_newest_or_the_asked_for(tmp_path, here):
     _saved(tmp_path, here, [1, 2, 3], scores={1: 5.0, 2: 7.0}).close()
     assert _read(tmp_path) == 2

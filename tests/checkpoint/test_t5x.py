@@ -96,6 +96,8 @@ def test_a_damaged_checkpoint_names_the_file(copy, damage, message):
         t5x.read(epath.Path(copy))
 
 
+@pytest.mark.usefixtures("settled")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_damaged_orbax_checkpoint_is_named(shared, tmp_path):
     folder = tmp_path / "checkpoint_300"
     shutil.copytree(shared / "conformance/t5x/trained_orbax/checkpoint_300", folder)
