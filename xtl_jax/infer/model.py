@@ -174,7 +174,7 @@ def load(path: str, *, dtype: str = "float32", step: int | None = None) -> Loade
         path: folder on disk or `gs://`. For T5X either `checkpoint_N` or the folder
             above it, whose highest N is taken.
         dtype: of computation; parameters stay float32.
-        step: which checkpoint of a run; None takes the best on the English dev set.
+        step: which checkpoint; None takes the best of a run on the English dev set.
 
     Raises:
         UserError: no folder, or none of these kinds.
@@ -184,21 +184,19 @@ def load(path: str, *, dtype: str = "float32", step: int | None = None) -> Loade
         raise UserError(f"no folder {path}: give a run directory or a checkpoint")
     if (folder / "run.json").is_file():
         return _ours(folder, dtype=dtype, step=step)
-    if (folder.parent / "../run.json").exists() and folder.parent.name == store.FOLDER:
+    numbered = folder.parent.name == store.FOLDER and folder.name.isdecimal()
+    if numbered and (folder.parent.parent / "run.json").is_file():
         return _ours(folder.parent.parent, dtype=dtype, step=int(folder.name))
     if huggingface.is_checkpoint(folder):
+        _only_step(path, step, 0)
         config, params = huggingface.read(folder)
         return _loaded(config, params, dtype=dtype, source=path, step=0)
-    inner = sorted(
-        (child for child in folder.iterdir() if _NUMBERED.fullmatch(child.name)),
-        key=t5x.step,
-    )
-    chosen = inner[-1] if inner and not t5x.is_checkpoint(folder) else folder
-    if t5x.is_checkpoint(chosen):
+    chosen = folder if t5x.is_checkpoint(folder) else _newest_t5x(folder, step)
+    if chosen is not None and t5x.is_checkpoint(chosen):
+        found = t5x.step(chosen)
+        _only_step(path, step, found)
         config, params = t5x.read(chosen)
-        return _loaded(
-            config, params, dtype=dtype, source=str(chosen), step=t5x.step(chosen)
-        )
+        return _loaded(config, params, dtype=dtype, source=str(chosen), step=found)
     raise UserError(
         f"{path} is neither a run directory (run.json), nor a T5X checkpoint "
         "(checkpoint or state/), nor a Hugging Face folder (config.json); it holds "
@@ -207,6 +205,20 @@ def load(path: str, *, dtype: str = "float32", step: int | None = None) -> Loade
 
 
 _NUMBERED = re.compile(r"checkpoint_\d+")
+
+
+def _newest_t5x(folder: epath.Path, step: int | None) -> epath.Path | None:
+    inner = {
+        t5x.step(child): child
+        for child in folder.iterdir()
+        if _NUMBERED.fullmatch(child.name)
+    }
+    return inner.get(step, inner[max(inner)]) if inner else None
+
+
+def _only_step(path: str, asked: int | None, found: int) -> None:
+    if asked not in (None, found):
+        raise UserError(f"{path} has no checkpoint of step {asked}, but of {found}")
 
 
 def run_document(run_dir: epath.Path) -> dict[str, Any]:
@@ -220,11 +232,17 @@ def run_document(run_dir: epath.Path) -> dict[str, Any]:
 
 def _ours(folder: epath.Path, *, dtype: str, step: int | None) -> LoadedModel:
     document = run_document(folder)
-    config = ModelConfig(**document["model"])
+    try:
+        config = ModelConfig(**document["model"])
+        size = document["environment"].get("vocabulary_size", config.vocab)
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder / 'run.json'} was not written by this version of xtl train "
+            f"({error})"
+        ) from error
     found, params = store.read_params(folder, step=step)
     source = str(folder / store.FOLDER / str(found))
     loaded = _loaded(config, params, dtype=dtype, source=source, step=found)
-    size = document["environment"].get("vocabulary_size", config.vocab)
     return dataclasses.replace(loaded, vocabulary_size=size)
 
 
