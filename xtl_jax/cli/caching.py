@@ -33,9 +33,20 @@ Wanted = tuple[str, str]  # task and split
 class Places(Protocol):
     """The part of `RunConfig` that says where data is."""
 
-    data_dir: str
-    cache_dir: str
-    files: Mapping[str, str]
+    @property
+    def data_dir(self) -> str:
+        """Folder of release files."""
+        ...
+
+    @property
+    def cache_dir(self) -> str:
+        """Folder of caches."""
+        ...
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Release files under other names."""
+        ...
 
 
 def ensure_cached(

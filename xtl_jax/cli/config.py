@@ -296,9 +296,8 @@ def _flag(text: str) -> list[Binding]:
     """One `--gin.NAME=VALUE`; a text needs no inner quotes."""
     name, _, value = text.partition("=")
     place = f"--gin.{name}"
-    owner, field = _owner_and_field(
-        *(name.rpartition(".")[::2] if "." in name else (name, "")), place
-    )
+    owner, dot, field = name.rpartition(".")
+    owner, field = _owner_and_field(owner if dot else name, field if dot else "", place)
     try:
         (binding,) = parse(f"{name} = {value}", source=place)
         return [binding._replace(place=place)]

@@ -10,17 +10,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import config as configs
+from xtl_jax.cli import train_dev, train_inputs, train_observer
 from xtl_jax.cli.config import Config
-from xtl_jax.cli.progress import Lines, bar, tell
-from xtl_jax.errors import UserError, near
+from xtl_jax.cli.progress import tell
+from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
     from xtl_jax.data.pipeline import Feed
-    from xtl_jax.data.store import Store
-    from xtl_jax.data.vocabulary import Vocabulary
 
 EXAMPLE = """example:
   xtl train --gin_file=models/tiny.gin --gin_file=runs/squad_to_qa.gin \\
@@ -84,119 +83,6 @@ def show(values: Mapping[str, Any], *, as_json: bool) -> None:
     Console().print(table)
 
 
-class Inputs(NamedTuple):
-    """What a config names, found and checked, before anything is computed."""
-
-    config: Config  # vocabulary rows filled in
-    vocabulary: Vocabulary
-    feed: Feed
-    dev: Dev | None
-
-
-class Dev(NamedTuple):
-    """English validation data: the only scores that may choose a checkpoint."""
-
-    task: str
-    store: Store
-
-
-def find_inputs(config: Config) -> Inputs:
-    """Vocabulary, caches (made if need be), feed and dev set of a run.
-
-    Raises:
-        UserError: whatever is missing or does not fit.
-    """
-    from xtl_jax.cli import caching
-    from xtl_jax.data import vocabulary as vocabularies
-    from xtl_jax.data.features import Lengths
-    from xtl_jax.data.pipeline import Feed
-
-    run = config.run
-    vocabulary = vocabularies.load(run.vocabulary, extra_ids=run.extra_ids)
-    model = config.model.with_vocabulary(vocabulary.size)
-    if run.lengths["targets"] % model.loss_chunks:
-        raise UserError(
-            f"ModelConfig.loss_chunks={model.loss_chunks} does not divide the target "
-            f"length {run.lengths['targets']}"
-        )
-    rates = training_rates(run.task)
-    dev_task = _dev_task(config)
-    wanted = [(task, "train") for task in rates]
-    stores = caching.ensure_cached(wanted, run=run, vocabulary=vocabulary)
-    dev = None
-    if dev_task is not None:
-        try:
-            found = caching.ensure_cached(
-                [(dev_task, "validation")], run=run, vocabulary=vocabulary
-            )
-            dev = Dev(dev_task, found[dev_task, "validation"])
-        except UserError as error:
-            if run.dev_task:
-                raise
-            tell(f"no English dev evaluation: {error}")
-    feed = Feed(
-        {task: stores[task, "train"] for task in rates},
-        rates=rates,
-        lengths=Lengths(**run.lengths),
-        batch_size=run.batch_size,
-        seed=run.seed,
-        pack=run.pack,
-        shard=_shard(),
-    )
-    return Inputs(config._replace(model=model), vocabulary, feed, dev)
-
-
-def _shard() -> tuple[int, int]:
-    import jax
-
-    return jax.process_index(), jax.process_count()
-
-
-def training_rates(name: str) -> dict[str, float]:
-    """Tasks of a task or mixture, each with its rate.
-
-    Raises:
-        UserError: there is neither a task nor a mixture of that name.
-    """
-    from xtl_tasks import catalog, mixtures
-
-    for mixture in mixtures.MIXTURES:
-        if mixture.name == name:
-            return dict(mixture.rates)
-    known = [mixture.name for mixture in mixtures.MIXTURES] + catalog.task_names()
-    try:
-        family, language = catalog.find(name)
-    except UserError as error:
-        if name.partition(".")[0] in {family.name for family in catalog.FAMILIES}:
-            raise
-        raise UserError(
-            f"no task or mixture named {name!r}; near: {near(name, known)}; see "
-            "`xtl tasks`"
-        ) from error
-    return {family.task_name(language): 1.0}
-
-
-def _dev_task(config: Config) -> str | None:
-    """Whose English validation split is watched; None: nothing is."""
-    from xtl_tasks import catalog, mixtures
-
-    name = config.run.dev_task or config.run.task
-    is_mixture = name in {mixture.name for mixture in mixtures.MIXTURES}
-    if name == "none" or (is_mixture and not config.run.dev_task):
-        return None
-    family, language = catalog.find(name)
-    if language != "en" and family.kind != "text":
-        raise UserError(
-            f"RunConfig.dev_task={name!r} is not English: zero-shot means that no "
-            "label of a scored language chooses a checkpoint; give an English task or "
-            "'none'"
-        )
-    if not config.run.dev_task and "validation" not in family.splits_of(language):
-        return None
-    family.check_split("validation", language=language)
-    return family.task_name(language)
-
-
 def dry_run(config: Config) -> dict[str, Any]:
     """Everything that can be known without training."""
     import jax
@@ -204,7 +90,7 @@ def dry_run(config: Config) -> dict[str, Any]:
     from xtl_jax.cli import devices, run_files
     from xtl_jax.train import sharding
 
-    inputs = find_inputs(config)
+    inputs = train_inputs.find_inputs(config)
     run, model = inputs.config.run, inputs.config.model
     with devices.on_mesh(config.mesh) as mesh:
         sharding.check(
@@ -254,7 +140,7 @@ def train(config: Config) -> dict[str, Any]:
     from xtl_jax.train import loop, sharding, state, throughput
     from xtl_jax.train import optimizer as optimizers
 
-    inputs = find_inputs(config)
+    inputs = train_inputs.find_inputs(config)
     run, model = inputs.config.run, inputs.config.model
     document = run_files.document(
         inputs.config, vocabulary=inputs.vocabulary, feed=inputs.feed.describe()
@@ -286,10 +172,10 @@ def train(config: Config) -> dict[str, Any]:
             tell(f"{run.run_dir}: going on after step {int(current.step)}")
         began = int(current.step)
         update = _compiled_step(inputs.config, mesh, shapes, batch)
-        observer = _Observer(
+        observer = train_observer.Observer(
             inputs.config, began, throughput.peak_flops(time.perf_counter)
         )
-        evaluate = _evaluation(inputs, mesh) if inputs.dev else None
+        evaluate = train_dev.evaluation(inputs, mesh) if inputs.dev else None
         with contextlib.ExitStack() as stack:
             stack.callback(checkpoints.close)
             stack.enter_context(observer)
@@ -390,97 +276,6 @@ def _initial_params(config: Config) -> Any | None:
     return loaded.params
 
 
-def _evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, float]]:
-    """A function from a state to its English dev scores; `score` is the one to rank."""
-    from xtl_tasks import catalog
-
-    assert inputs.dev is not None
-    family, _ = catalog.find(inputs.dev.task)
-    if family.metric is None:
-        return _text_evaluation(inputs, mesh)
-    from xtl_jax.cli import devices
-    from xtl_jax.cli.predict import processed
-    from xtl_jax.data.features import Lengths
-    from xtl_jax.infer.predict import predict
-    from xtl_jax.metrics.metric import add
-
-    metric = family.metric
-    run, dev = inputs.config.run, inputs.dev
-
-    def evaluate(state: Any) -> dict[str, float]:
-        predictions = predict(
-            *(inputs.config.model, state.params, dev.store),
-            vocabulary=inputs.vocabulary,
-            lengths=Lengths(**run.lengths),
-            decode_length=run.decode_length or run.lengths["targets"],
-            batch_size=run.predict_batch_size,
-            first=run.eval_examples,
-            put=devices.put_batch(mesh),
-        )
-        metas = map(dev.store.meta, range(len(predictions)))
-        counts = (
-            metric.counts(
-                processed(family, prediction.text, meta),
-                references=meta["references"],
-                language="en",
-            )
-            for prediction, meta in zip(predictions, metas, strict=True)
-        )
-        values = metric.combine(add(counts))
-        return {"score": values[metric.primary], **values}
-
-    return evaluate
-
-
-def _text_evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, float]]:
-    """Loss per token on held-out text, its holes drawn once and for all."""
-    import jax
-
-    from xtl_jax.cli import devices
-    from xtl_jax.data.features import Lengths
-    from xtl_jax.data.pipeline import Feed
-    from xtl_jax.train.step import batch_loss
-
-    run, dev = inputs.config.run, inputs.dev
-    assert dev is not None
-    feed = Feed(
-        {dev.task: dev.store},
-        rates={dev.task: 1.0},
-        lengths=Lengths(**run.lengths),
-        batch_size=run.batch_size,
-        seed=0,  # the same text for every run that is compared
-        pack=run.pack,
-        shard=_shard(),
-    )
-    put = devices.put_batch(mesh)
-    batches = max(1, run.eval_examples // run.batch_size)
-
-    @jax.jit
-    def sums(params: Any, batch: Any) -> Any:
-        return batch_loss(
-            *(inputs.config.model, params, batch),
-            key=None,
-            z_loss=0.0,
-            label_smoothing=0.0,
-        )
-
-    def evaluate(state: Any) -> dict[str, float]:
-        found = [
-            sums(state.params, {k: put(v) for k, v in feed.batch(step).items()})
-            for step in range(batches)
-        ]
-        tokens = sum(float(each.tokens) for each in found)
-        loss = sum(float(each.loss) for each in found) / tokens
-        hits = sum(float(each.correct) for each in found)
-        return {
-            "score": -loss,
-            "loss": loss,
-            "accuracy_percent": 100.0 * hits / tokens,
-        }
-
-    return evaluate
-
-
 @contextlib.contextmanager
 def _sigterm() -> Iterator[Callable[[], bool]]:
     """SIGTERM asks the loop to save and leave, instead of killing."""
@@ -493,93 +288,3 @@ def _sigterm() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-class _Observer(contextlib.AbstractContextManager):
-    """Screen, `log.jsonl` and TensorBoard."""
-
-    def __init__(self, config: Config, began: int, peak: float) -> None:
-        run, model = config.run, config.model
-        self.last: dict[str, float] = {}
-        self._run = run
-        self._flops = run.batch_size * model.train_flops(**run.lengths)
-        self._peak = peak
-        self._began = began
-
-    def __enter__(self) -> _Observer:
-        from xtl_jax.cli import run_files
-        from xtl_jax.train import optimizer
-
-        self._schedule = optimizer.schedule(self._run)
-        self._log = run_files.Log(self._run.run_dir, step=self._began)
-        self._board = _tensorboard(self._run.run_dir)
-        self._display = bar()
-        self._display.start()
-        self._task = self._display.add_task(
-            f"train {self._run.task}",
-            total=self._run.steps,
-            completed=self._began,
-            note="compiling",
-        )
-        self._lines = Lines(total=self._run.steps, done=self._began)
-        self._clock = time.perf_counter()
-        return self
-
-    def __exit__(self, *error: object) -> Literal[False]:
-        self._display.stop()
-        self._log.close()
-        if self._board is not None:
-            self._board.close()
-        return False
-
-    def stepped(self, step: int) -> None:
-        self._display.update(self._task, completed=step)
-
-    def logged(self, step: int, values: Mapping[str, float]) -> None:
-        now = time.perf_counter()
-        seconds, self._clock = now - self._clock, now
-        steps = values["steps"]
-        line = {
-            **values,
-            "learning_rate": float(self._schedule(step - 1)),
-            "tokens_per_second": values["real_tokens"] / seconds,
-            "steps_per_second": steps / seconds,
-            "mfu_percent": 100.0 * self._flops * steps / seconds / self._peak,
-            "seconds": seconds,
-        }
-        self.last = {key: line[key] for key in ("loss", "accuracy_percent")}
-        self._write(step, "train", line)
-        note = (
-            f"loss {line['loss']:.3f}  {line['tokens_per_second']:,.0f} tokens/s  "
-            f"MFU {line['mfu_percent']:.1f}%"
-        )
-        self._display.update(self._task, note=note)
-        self._lines.say(f"train {self._run.task}, {note}, step", done=step)
-
-    def evaluated(self, step: int, values: Mapping[str, float]) -> None:
-        self._write(
-            step, "eval", {"task": self._run.dev_task or self._run.task, **values}
-        )
-        shown = ", ".join(f"{k} {v:.2f}" for k, v in values.items() if k != "score")
-        tell(f"step {step}: English dev {shown}")
-        self._clock = time.perf_counter()  # evaluating is no training time
-
-    def saved(self, step: int) -> None:
-        self._log.write(step, "event", {"event": "checkpoint"})
-
-    def _write(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
-        self._log.write(step, kind, values)
-        if self._board is not None:
-            for name, value in values.items():
-                if isinstance(value, float):
-                    self._board.add_scalar(f"{kind}/{name}", value, step)
-
-
-def _tensorboard(run_dir: str) -> Any | None:
-    """A writer of event files; where its package is not installed there are none."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        tell("no TensorBoard events: the package tensorboardX is not installed")
-        return None
-    return SummaryWriter(f"{run_dir}/tensorboard")

@@ -1,0 +1,100 @@
+"""English dev scores while training: the only ones that may choose a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from xtl_jax.cli import train_inputs
+from xtl_jax.cli.train_inputs import Inputs
+
+
+def evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, float]]:
+    """A function from a state to its English dev scores; `score` is the one to rank."""
+    from xtl_tasks import catalog
+
+    assert inputs.dev is not None
+    family, _ = catalog.find(inputs.dev.task)
+    if family.metric is None:
+        return _text_evaluation(inputs, mesh)
+    from xtl_jax.cli import devices
+    from xtl_jax.cli.predict import processed
+    from xtl_jax.data.features import Lengths
+    from xtl_jax.infer.predict import predict
+    from xtl_jax.metrics.metric import add
+
+    metric = family.metric
+    run, dev = inputs.config.run, inputs.dev
+
+    def evaluate(state: Any) -> dict[str, float]:
+        predictions = predict(
+            *(inputs.config.model, state.params, dev.store),
+            vocabulary=inputs.vocabulary,
+            lengths=Lengths(**run.lengths),
+            decode_length=run.decode_length or run.lengths["targets"],
+            batch_size=run.predict_batch_size,
+            first=run.eval_examples,
+            put=devices.put_batch(mesh),
+        )
+        metas = map(dev.store.meta, range(len(predictions)))
+        counts = (
+            metric.counts(
+                processed(family, prediction.text, meta),
+                references=meta["references"],
+                language="en",
+            )
+            for prediction, meta in zip(predictions, metas, strict=True)
+        )
+        values = metric.combine(add(counts))
+        return {"score": values[metric.primary], **values}
+
+    return evaluate
+
+
+def _text_evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, float]]:
+    """Loss per token on held-out text, its holes drawn once and for all."""
+    import jax
+
+    from xtl_jax.cli import devices
+    from xtl_jax.data.features import Lengths
+    from xtl_jax.data.pipeline import Feed
+    from xtl_jax.train.step import batch_loss
+
+    run, dev = inputs.config.run, inputs.dev
+    assert dev is not None
+    feed = Feed(
+        {dev.task: dev.store},
+        rates={dev.task: 1.0},
+        lengths=Lengths(**run.lengths),
+        batch_size=run.batch_size,
+        seed=0,  # the same text for every run that is compared
+        pack=run.pack,
+        shard=train_inputs.shard(),
+    )
+    put = devices.put_batch(mesh)
+    batches = max(1, run.eval_examples // run.batch_size)
+
+    @jax.jit
+    def sums(params: Any, batch: Any) -> Any:
+        return batch_loss(
+            *(inputs.config.model, params, batch),
+            key=None,
+            z_loss=0.0,
+            label_smoothing=0.0,
+        )
+
+    def evaluate(state: Any) -> dict[str, float]:
+        found = [
+            sums(state.params, {k: put(v) for k, v in feed.batch(step).items()})
+            for step in range(batches)
+        ]
+        tokens = sum(float(each.tokens) for each in found)
+        loss = sum(float(each.loss) for each in found) / tokens
+        hits = sum(float(each.correct) for each in found)
+        return {
+            "score": -loss,
+            "loss": loss,
+            "accuracy_percent": 100.0 * hits / tokens,
+        }
+
+    return evaluate
