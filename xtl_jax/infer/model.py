@@ -138,7 +138,7 @@ def generate(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _logits(config: ModelConfig, params: Any, inputs: Array, decoder: Array) -> Array:
+def _logits(config: ModelConfig, params: Any, inputs: Array, decoder: Array) -> Any:
     return T5(config).apply({"params": params}, inputs, decoder, method="logits")
 
 
@@ -149,17 +149,16 @@ def _score(config: ModelConfig, params: Any, inputs: Array, targets: Array) -> A
         "decoder_input_tokens": jnp.pad(targets[:, :-1], ((0, 0), (1, 0))),
         "decoder_target_tokens": targets,
     }
-    logits = T5(config).apply({"params": params}, batch)
+    logits: Any = T5(config).apply({"params": params}, batch)
     nll, _ = token_losses(logits, targets)
     return -jnp.sum(jnp.where(targets > 0, nll, 0.0), axis=1)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def _embed(config: ModelConfig, params: Any, inputs: Array, layer: int) -> Array:
-    encoded, states = T5(config).apply(
-        {"params": params}, inputs, method="encoder_states"
-    )
-    states = (encoded if layer < 0 else states[layer]).astype(jnp.float32)
+    found: Any = T5(config).apply({"params": params}, inputs, method="encoder_states")
+    encoded, every = found
+    states = (encoded if layer < 0 else every[layer]).astype(jnp.float32)
     real = (inputs > 0).astype(jnp.float32)[..., None]
     total = jnp.sum(states * jnp.broadcast_to(real, states.shape), axis=1)
     return total / jnp.broadcast_to(
@@ -213,7 +212,9 @@ def _newest_t5x(folder: epath.Path, step: int | None) -> epath.Path | None:
         for child in folder.iterdir()
         if _NUMBERED.fullmatch(child.name)
     }
-    return inner.get(step, inner[max(inner)]) if inner else None
+    if not inner:
+        return None
+    return inner[step] if step in inner else inner[max(inner)]
 
 
 def _only_step(path: str, asked: int | None, found: int) -> None:

@@ -32,7 +32,7 @@ class Decoded(NamedTuple):
 def start(config: ModelConfig, params: Any, encoded: Array, max_length: int) -> Any:
     """The cache before the first position, every leaf [layers, batch, ...]."""
 
-    def cross(layer: Any) -> tuple[Array, Array]:
+    def cross(layer: Any) -> Any:
         return DecoderLayer(config, "eval").apply(
             {"params": layer}, encoded, method="cross_keys_values"
         )
@@ -60,15 +60,15 @@ def next_logits(
     """Logits after `ids` at position `index`, and the cache with that position in."""
     decoder = params["decoder"]
     max_length = cache["self_keys"].shape[2]
-    table = RelativeBias(config, bidirectional=False).apply(
+    table: Any = RelativeBias(config, bidirectional=False).apply(
         {"params": decoder["relpos_bias"]}, max_length, max_length
     )
     row = jax.lax.dynamic_slice_in_dim(table, index, 1, axis=2)
     reached = jnp.arange(max_length) <= index
     row = row + jnp.broadcast_to(mask_bias(reached)[None, None, None], row.shape)
-    x = Embedding(config).apply({"params": params["token_embedder"]}, ids[:, None])
+    x: Any = Embedding(config).apply({"params": params["token_embedder"]}, ids[:, None])
 
-    def layer(x: Array, scanned: tuple[Any, Any]) -> tuple[Array, Any]:
+    def layer(x: Array, scanned: tuple[Any, Any]) -> Any:
         weights, layer_cache = scanned
         return DecoderLayer(config, "eval").apply(
             {"params": weights}, x, index, layer_cache, row, cross_bias, method="step"
@@ -76,7 +76,7 @@ def next_logits(
 
     x, cache = jax.lax.scan(layer, x, (decoder["layers"], cache))
     x = RMSNorm(config).apply({"params": decoder["decoder_norm"]}, x)
-    logits = Head(config).apply({"params": params["logits_dense"]}, x)
+    logits: Any = Head(config).apply({"params": params["logits_dense"]}, x)
     return logits[:, 0], cache
 
 
@@ -98,7 +98,7 @@ def greedy(
         vocabulary_size: ids that exist; rows of the head beyond them are padding and
             are never chosen.
     """
-    encoded = T5(config).apply({"params": params}, inputs, method="encode")
+    encoded: Any = T5(config).apply({"params": params}, inputs, method="encode")
     cross_bias = mask_bias(inputs > 0)[:, None, None, :]
     batch = inputs.shape[0]
     real = jnp.arange(config.vocab)[None] < vocabulary_size

@@ -16,7 +16,7 @@ Quirks kept on purpose, all from T5X (google-research/t5x, examples/t5):
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ class RMSNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "*batch embed"]) -> Float[Array, "*batch embed"]:
         """Normalised in float32: bfloat16 has 8 significant bits, too few for a sum."""
-        scale = self.param(
+        scale: Any = self.param(
             "scale",
             nn.with_logical_partitioning(nn.initializers.ones_init(), ("embed",)),
             (x.shape[-1],),
@@ -58,7 +58,7 @@ class Dense(nn.Module):
     axes: tuple[str, str]
     dtype: str
     scale: float = 1.0  # multiplies the initial values only
-    distribution: str = "normal"
+    distribution: Literal["normal", "truncated_normal"] = "normal"
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch inner"]) -> Float[Array, "*batch outer"]:
@@ -68,7 +68,7 @@ class Dense(nn.Module):
         def init(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
             return base(key, shape, dtype) * jnp.asarray(self.scale, dtype)
 
-        kernel = self.param(
+        kernel: Any = self.param(
             "kernel",
             nn.with_logical_partitioning(init, self.axes),
             (x.shape[-1], self.features),
@@ -190,7 +190,7 @@ class RelativeBias(nn.Module):
     ) -> Float[Array, "1 heads queries length"]:
         """Biases between `queries` and `keys` positions, both from 0, float32."""
         config = self.config
-        table = self.param(
+        table: Any = self.param(
             "rel_embedding",
             nn.with_logical_partitioning(
                 nn.initializers.variance_scaling(1.0, "fan_avg", "uniform"),

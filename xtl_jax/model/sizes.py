@@ -10,7 +10,7 @@ Example:
     >>> tiny = ModelConfig(vocab=384, embed=64, heads=4, head_dim=16, mlp=128,
     ...                    encoder_layers=2, decoder_layers=2)
     >>> tiny.parameters
-    181312
+    246784
 """
 
 from __future__ import annotations

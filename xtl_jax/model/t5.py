@@ -121,7 +121,8 @@ def _scanned(layer: type[nn.Module], config: ModelConfig, length: int, sides: in
         layer,
         variable_axes={"params": 0},
         split_rngs={"params": True, "dropout": True},
-        in_axes=(nn.broadcast,) * sides,
+        # flax's annotation says int; its documentation and code take a tuple.
+        in_axes=(nn.broadcast,) * sides,  # pyright: ignore[reportArgumentType]
         length=length,
         metadata_params={nn.PARTITION_NAME: "layers"},
     )
@@ -189,7 +190,7 @@ class Embedding(nn.Module):
     @nn.compact
     def __call__(self, ids: Int[Array, "batch length"]) -> Array:
         """Vectors of `ids` in the compute dtype."""
-        table = self.param(
+        table: Any = self.param(
             "embedding",
             nn.with_logical_partitioning(
                 nn.initializers.normal(1.0), ("vocab", "embed")
@@ -212,7 +213,7 @@ class Head(nn.Module):
     ) -> Float[Array, "batch length vocab"]:
         """Logits of every row of the vocabulary, padding rows too."""
         init = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
-        kernel = self.param(
+        kernel: Any = self.param(
             "kernel",
             nn.with_logical_partitioning(init, ("embed", "vocab")),
             (self.config.embed, self.config.vocab),

@@ -22,14 +22,16 @@ from xtl_jax.typing import Array
 def schedule(config: RunConfig) -> optax.Schedule:
     """Learning rate of each step, counted from 0."""
     rate, warmup = config.learning_rate, config.warmup_steps
+    after: optax.Schedule
     if config.schedule == "linear":
         after = optax.linear_schedule(rate, 0.0, max(config.steps - warmup, 1))
     elif config.schedule == "rsqrt":
 
-        def after(step: Array) -> Array:
+        def falling(step: Any) -> Array:
             later = jnp.asarray(step, jnp.float32) + jnp.float32(max(warmup, 1))
             return jnp.float32(rate) * jax.lax.rsqrt(later / max(warmup, 1))
 
+        after = falling
     else:
         after = optax.constant_schedule(rate)
     if not warmup:

@@ -50,14 +50,18 @@ def batch_loss(
     """Loss sums of a batch; with a key there is dropout."""
     network = T5(model, "eval" if key is None else "train")
     variables = {"params": params}
-    hidden = network.apply(
+    hidden: Any = network.apply(
         variables,
         batch,
         method="hidden",
         rngs=None if key is None else {"dropout": key},
     )
+
+    def head(x: Array) -> Any:
+        return network.apply(variables, x, method="head")
+
     return loss_sums(
-        lambda x: network.apply(variables, x, method="head"),
+        head,
         hidden,
         batch["decoder_target_tokens"],
         batch["decoder_loss_weights"].astype(jnp.float32),
