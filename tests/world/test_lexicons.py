@@ -40,7 +40,7 @@ def test_the_languages_are_those_promised():
 def test_a_language_has_a_word_for_each_key_and_no_word_twice(code):
     lexicon = LEXICONS[code]
     assert set(lexicon.people) == set(language.PEOPLE)
-    assert len(set(lexicon.people.values())) == len(language.PEOPLE) == 40
+    assert len(set(lexicon.people.values())) == len(language.PEOPLE) == 20
     assert set(lexicon.relations) == set(language.RELATIONS)
     for category in set(language.RELATIONS.values()) - {"year"}:
         assert set(lexicon.words[category]) == set(values_of(category))
@@ -107,11 +107,11 @@ def test_letters_are_of_the_languages_script_and_composed(code):
 @pytest.mark.parametrize(
     ("code", "fact", "way", "text"),
     [
-        ("en", ("zara", "job", "waiter"), 1, "Zara works as a waitress."),
-        ("de", ("zara", "job", "doctor"), 0, "Zara ist Ärztin von Beruf."),
+        ("en", ("sara", "job", "writer"), 1, "Sara works as a writer."),
+        ("de", ("sara", "job", "doctor"), 0, "Sara ist Ärztin von Beruf."),
         ("es", ("maria", "home", "cairo"), 0, "María vive en El Cairo."),
         ("sw", ("omar", "wish", "book"), 0, "Omar anataka kununua kitabu."),
-        ("tr", ("omar", "home", "baghdad"), 0, "Omar Bağdat'ta yaşıyor."),
+        ("tr", ("omar", "home", "paris"), 0, "Omar Paris'te yaşıyor."),
         ("ru", ("anna", "born", "1970"), 0, "Анна родилась в 1970 году."),
         ("ar", ("omar", "home", "cairo"), 0, "يعيش عمر في القاهرة."),
         ("hi", ("anna", "home", "delhi"), 0, "अन्ना दिल्ली में रहती है।"),

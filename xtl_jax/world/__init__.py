@@ -1,6 +1,6 @@
 """The embedded default: a small multilingual world, a toy.
 
-Forty people with homes, jobs, wishes and years of birth, told of in nine languages and
+Twenty people with homes, jobs, wishes and years of birth, told of in nine languages and
 five scripts by templates written for this project. One file a question:
 
     language.py     what a language has: words, statements, questions; the notation
@@ -10,6 +10,7 @@ five scripts by templates written for this project. One file a question:
     text.py         raw text
     tasks.py        questions, inference, paraphrase, tagging, retrieval
     generate.py     all of it to files in the formats of the real tasks
+    words.py        the words, laid out for the training of a vocabulary
     chance.py       what guessing scores
 """
 

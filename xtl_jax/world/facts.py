@@ -76,7 +76,7 @@ def values_of(category: str) -> tuple[str, ...]:
 
     Example:
         >>> values_of("year")[:3]
-        ('1950', '1952', '1954')
+        ('1950', '1954', '1958')
     """
     if category == "year":
         return language.YEARS

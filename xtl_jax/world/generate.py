@@ -1,6 +1,7 @@
 """Write the toy world to a folder, in the file formats of the real tasks.
 
     FOLDER/world/README.txt                        what this is: a toy
+    FOLDER/world/words.txt                         lines to train a vocabulary on
     FOLDER/world/text/LANGUAGE.SPLIT.txt           one document a line
     FOLDER/world/qa/LANGUAGE.SPLIT.json            SQuAD v1.1
     FOLDER/world/nli/LANGUAGE.SPLIT.tsv            premise, hypothesis, label
@@ -19,7 +20,7 @@ import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from xtl_jax.world import sentences, tasks, text
+from xtl_jax.world import sentences, tasks, text, words
 from xtl_jax.world.facts import SPLITS, Split, World
 from xtl_jax.world.language import Lexicon
 from xtl_jax.world.lexicons import LEXICONS
@@ -83,6 +84,7 @@ def generate(
 def files(*, seed: int, sizes: WorldSizes) -> Iterator[tuple[str, str]]:
     """Every file of the world as (name under `world`, content)."""
     world = World(seed=seed)
+    yield "words.txt", _lines(list(words.lines()))
     for split in SPLITS:
         for code in LEXICONS:
             lines = text.documents(

@@ -1,9 +1,9 @@
 """What a language has to say about the toy world: words, sentences, questions.
 
 A `Lexicon` is one language. Its words are kept by *category* (city, job, ...) and by
-a key that all languages share, so that the city `cairo` is Cairo, Kairo,
-القاهرة or 开罗. Its sentences are kept by *relation* (home, job, ...): two ways to state a fact, and
-the question that asks for it. Three small notations keep the files readable:
+a key that all languages share, so that the city `cairo` is Cairo, Kairo or 开罗. Its
+sentences are kept by *relation* (home, job, ...): two ways to state a fact, and the
+question that asks for it. Three small notations keep the files readable:
 
 - A form is written in the one inflection that its templates need (Russian cities stand
   in the locative: every template says "in Paris"). Brackets mark what an answer quotes,
@@ -44,7 +44,7 @@ CATEGORY_TAGS: Mapping[str, str] = {
 # things, so a wish never contradicts a wish.
 SINGLE_VALUED = ("home", "workplace", "job", "born", "food", "tongue")
 
-YEARS = tuple(str(year) for year in range(1950, 1998, 2))
+YEARS = tuple(str(year) for year in range(1950, 1998, 4))
 
 
 def _keys(text: str) -> tuple[str, ...]:
@@ -53,11 +53,9 @@ def _keys(text: str) -> tuple[str, ...]:
 
 FEMALE = _keys("""
     anna maria sara layla amina elena olga nina julia sofia
-    eva fatima rosa clara irina nadia vera marta priya zara
 """)
 MALE = _keys("""
     omar ali ivan peter paul david daniel adam yusuf hassan
-    karim viktor anton boris martin oscar leo robert samir ravi
 """)
 PEOPLE = tuple(sorted(FEMALE + MALE))
 
@@ -90,8 +88,8 @@ class Lexicon:
 
         Example:
             >>> from xtl_jax.world.lexicons import LEXICONS
-            >>> LEXICONS["en"].form("job", "waiter", female=True)
-            'a [waitress]'
+            >>> LEXICONS["de"].form("thing", "book", female=True)
+            'ein [Buch]'
         """
         if category == "year":
             return f"[{key}]"

@@ -26,6 +26,8 @@ from xtl_jax.world.lexicons import LEXICONS
 
 CLINGS_TO_THE_LEFT = frozenset(".?؟،。，？।")
 CLINGS_TO_THE_RIGHT = frozenset("¿")
+MARKS = dict.fromkeys(LEXICONS, ".?")
+MARKS |= {"es": ".?¿", "ar": ".؟", "hi": "।?", "zh": "。？，", "tr": ".?'"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

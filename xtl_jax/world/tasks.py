@@ -3,12 +3,12 @@
 So row i of a file means the same in all languages, and a difference between languages
 is a difference of language, not of difficulty.
 
-- `qa`: four statements and a question. Two other people have a value of the same
-  relation and the person asked for has a second fact, often a city too, so neither the
-  type of the answer nor the name alone gives it away.
+- `qa`: four statements about two people and a question. Mostly one statement alone has
+  a value of the type that is asked for; in a quarter of the contexts somebody else has
+  one too, and only the name tells.
 - `nli`: a premise of two statements and a hypothesis. Restated in the other words:
-  entailment. The person with another value: contradiction. Somebody of whom the premise
-  says nothing, or something that it does not say: neutral.
+  entailment. The person with another value: contradiction. Something that the premise
+  does not say, or says of nobody of that name: neutral.
 - `paraphrase`: the same fact in two ways, or two facts that share words.
 - `tagging`: one statement with universal parts of speech.
 - `retrieval`: two statements about one person; the row with the same id is the match.
@@ -17,12 +17,15 @@ is a difference of language, not of difficulty.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from xtl_jax.world import language
 from xtl_jax.world.facts import Fact, Split, World
 
+CONTEXT_LENGTH = 4  # statements
+STRANGER_SHARE = 0.2  # of neutral hypotheses: about somebody not in the premise
+RIVAL_SHARE = 0.25  # of contexts: somebody else has a value of the asked relation
 NLI_LABELS = ("entailment", "neutral", "contradiction")  # in the order of XNLI's ids
 
 
@@ -54,30 +57,34 @@ def questions(world: World, *, split: Split, count: int) -> list[Question]:
     rng = _rng(world, "qa", split)
     items: dict[tuple[Said, ...], Question] = {}
     relations = tuple(language.RELATIONS)
-    while len(items) < count:
+    for _ in _attempts("qa", split, count, items):
         relation = relations[len(items) % len(relations)]
-        person, *others = rng.sample(language.PEOPLE, 3)
+        person, other = rng.sample(language.PEOPLE, 2)
         asked = _say(rng, _draw(world, rng, split, person, relation))
-        context = [asked]
-        values = [asked.fact.value]
-        for other in others:
-            fact = world.draw(
-                rng, split=split, person=other, relation=relation, avoid=values
+        facts = [asked.fact]
+        if rng.random() < RIVAL_SHARE:
+            rival = world.draw(
+                rng,
+                split=split,
+                person=other,
+                relation=relation,
+                avoid=[asked.fact.value],
             )
-            if fact is not None:
-                context.append(_say(rng, fact))
-                values.append(fact.value)
-        second = _second_relation(rng, relation)
-        fact = world.draw(
-            rng, split=split, person=person, relation=second, avoid=values
-        )
-        if len(context) < 3 or fact is None:
-            continue
-        context.append(_say(rng, fact))
+            facts += [] if rival is None else [rival]
+        else:
+            rival = None
+        kinds = {language.RELATIONS[relation]}
+        for each in rng.sample(relations, len(relations)):
+            category = language.RELATIONS[each]
+            if category not in kinds and len(facts) < CONTEXT_LENGTH:
+                kinds.add(category)
+                about = rng.choice((person, other))
+                facts.append(_draw(world, rng, split, about, each))
+        context = [asked, *(_say(rng, fact) for fact in facts[1:])]
         rng.shuffle(context)
-        key = (*context, asked)
         items.setdefault(
-            key, Question(f"{split}-{len(items):05d}", tuple(context), asked)
+            (*context, asked),
+            Question(f"{split}-{len(items):05d}", tuple(context), asked),
         )
     return list(items.values())
 
@@ -87,7 +94,7 @@ def inferences(world: World, *, split: Split, count: int) -> list[Pair]:
     rng = _rng(world, "nli", split)
     items: list[Pair] = []
     seen: set[Pair] = set()
-    while len(items) < count:
+    for _ in _attempts("nli", split, count, items):
         label = NLI_LABELS[len(items) % len(NLI_LABELS)]
         item = _inference(world, rng, split, label)
         if item is not None and item not in seen:
@@ -101,7 +108,7 @@ def paraphrases(world: World, *, split: Split, count: int) -> list[Pair]:
     rng = _rng(world, "paraphrase", split)
     items: list[Pair] = []
     seen: set[Pair] = set()
-    while len(items) < count:
+    for _ in _attempts("paraphrase", split, count, items):
         label = str(len(items) % 2)
         person, other = rng.sample(language.PEOPLE, 2)
         relation = rng.choice(tuple(language.RELATIONS))
@@ -126,7 +133,7 @@ def statements(
     """Draw `count` different tuples of `length` statements about one person."""
     rng = _rng(world, task, split)
     items: dict[tuple[Said, ...], None] = {}
-    while len(items) < count:
+    for _ in _attempts(task, split, count, items):
         person = rng.choice(language.PEOPLE)
         relations = rng.sample(tuple(language.RELATIONS), length)
         items[
@@ -142,38 +149,27 @@ def _inference(
     world: World, rng: random.Random, split: Split, label: str
 ) -> Pair | None:
     person, other, stranger = rng.sample(language.PEOPLE, 3)
-    relation = rng.choice(language.SINGLE_VALUED)
-    fact = _draw(world, rng, split, person, relation)
-    said = _say(rng, fact)
-    second_relation = (
-        relation if rng.random() < 0.5 else rng.choice(tuple(language.RELATIONS))
-    )
-    distractor = world.draw(
-        rng, split=split, person=other, relation=second_relation, avoid=[fact.value]
-    )
-    if distractor is None:
+    relation, second = rng.sample(language.SINGLE_VALUED, 2)
+    if language.RELATIONS[relation] == language.RELATIONS[second]:
         return None
+    fact = _draw(world, rng, split, person, relation)
+    distractor = _draw(world, rng, split, rng.choice((person, other)), second)
+    said = _say(rng, fact)
     premise = [said, _say(rng, distractor)]
     rng.shuffle(premise)
     if label == "entailment":
         hypothesis: Fact | None = fact
     elif label == "contradiction":
-        # Half of the time the value of the other person, if it may be said of this one.
-        values = world.values(split, person=person, relation=relation)
-        if distractor.value in values and rng.random() < 0.5:
-            hypothesis = fact._replace(value=distractor.value)
-        else:
-            hypothesis = world.draw(
-                rng, split=split, person=person, relation=relation, avoid=[fact.value]
-            )
-    elif rng.random() < 0.7:  # neutral: somebody of whom nothing is said
-        values = world.values(split, person=stranger, relation=relation)
-        if fact.value in values and rng.random() < 0.7:
-            hypothesis = Fact(stranger, relation, fact.value)
-        else:
-            hypothesis = _draw(world, rng, split, stranger, relation)
-    else:  # neutral: something that is not said of the person
-        unsaid = [r for r in language.SINGLE_VALUED if r != relation]
+        hypothesis = world.draw(
+            rng, split=split, person=person, relation=relation, avoid=[fact.value]
+        )
+    elif rng.random() < STRANGER_SHARE:
+        hypothesis = _draw(world, rng, split, stranger, relation)
+    else:
+        told = {fact.category, distractor.category}
+        unsaid = [
+            r for r in language.SINGLE_VALUED if language.RELATIONS[r] not in told
+        ]
         hypothesis = _draw(world, rng, split, person, rng.choice(unsaid))
     if hypothesis is None:
         return None
@@ -198,12 +194,16 @@ def _near_miss(
     return None if miss is None else _say(rng, miss)
 
 
-def _second_relation(rng: random.Random, relation: str) -> str:
-    """Another relation; the other city relation for a city, half of the time."""
-    category = language.RELATIONS[relation]
-    others = [r for r in language.RELATIONS if r != relation]
-    twins = [r for r in others if language.RELATIONS[r] == category]
-    return rng.choice(twins if twins and rng.random() < 0.5 else others)
+def _attempts(task: str, split: Split, count: int, items: Sequence | dict) -> Iterator:
+    """Go on until there are `count` items; give up where the world has too few."""
+    for _ in range(1000 * count):
+        if len(items) >= count:
+            return
+        yield
+    raise ValueError(
+        f"the toy world has only {len(items)} different items of {task!r} for "
+        f"{split!r}, {count} were asked for: ask for fewer"
+    )
 
 
 def _draw(

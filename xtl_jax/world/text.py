@@ -10,6 +10,10 @@ Four kinds of document, drawn in the shares of `SHARES`:
   sees a thousand small batches has no other chance to learn that wohnt and lives mean
   the same. Models pre-trained on real text find such pairs by their millions.
 
+A third of the documents change between the language and English from sentence to
+sentence, as people who live in two languages write. A third have spaces around their
+punctuation, as mT5's prompts for questions have.
+
 No document has a label, and none is written as a task is prompted.
 """
 
@@ -18,14 +22,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
+from xtl_jax.data.prompts import pad_punctuation
 from xtl_jax.world import language, sentences
 from xtl_jax.world.facts import Fact, Split, World
 from xtl_jax.world.lexicons import LEXICONS
 
 SHARES: Mapping[str, float] = {
-    "page": 0.15,
-    "restated": 0.25,
-    "asked": 0.3,
+    "page": 0.05,
+    "restated": 0.3,
+    "asked": 0.35,
     "side_by_side": 0.3,
 }
 
@@ -34,7 +39,16 @@ def documents(world: World, *, language: str, split: Split, count: int) -> list[
     """Draw `count` documents of a language; English ones are beside any other."""
     rng = random.Random(f"text {language} {split} {world.seed}")
     kinds = rng.choices(tuple(SHARES), weights=tuple(SHARES.values()), k=count)
-    return [_KINDS[kind](_Page(world, rng, language, split)) for kind in kinds]
+    made = (_KINDS[kind](_Page(world, rng, language, split)) for kind in kinds)
+    return [
+        pad_punctuation(each).strip() if rng.random() < SPACED_SHARE else each
+        for each in made
+    ]
+
+
+SPACED_SHARE = 1 / 3  # of documents have spaces around punctuation, as QA prompts have
+MIXED_SHARE = 1 / 3  # of documents change between two languages
+OTHERS = tuple(code for code in LEXICONS if code != "en")
 
 
 class _Page:
@@ -46,29 +60,44 @@ class _Page:
         self.world, self.rng, self.split = world, rng, split
         self.language = language_
         self.lexicon = LEXICONS[language_]
+        # Somebody who writes in two languages: some documents change between them.
+        other = "en" if language_ != "en" else rng.choice(OTHERS)
+        self.mixed = rng.random() < MIXED_SHARE
+        self.lexicons = (self.lexicon, LEXICONS[other] if self.mixed else self.lexicon)
         self.people = rng.sample(language.PEOPLE, 2)
 
     def facts(self, count: int) -> list[Fact]:
-        """Facts of two people; often the same relation, so that names matter."""
+        """Facts of two people, often of one relation, so that names matter."""
         relations = tuple(language.RELATIONS)
         shared = self.rng.choice(relations)
         drawn: dict[tuple[str, str], Fact] = {}
         while len(drawn) < count:
-            person = self.rng.choice(self.people)
-            relation = shared if self.rng.random() < 0.5 else self.rng.choice(relations)
+            relation = (
+                shared if self.rng.random() < 0.25 else self.rng.choice(relations)
+            )
+            person = self.people[len(drawn) % 2]
+            if (person, relation) in drawn:
+                relation = self.rng.choice(relations)
             fact = self.world.draw(
                 self.rng, split=self.split, person=person, relation=relation
             )
             if fact is not None:
                 drawn.setdefault((person, relation), fact)
-        return list(drawn.values())
+        facts = list(drawn.values())
+        self.rng.shuffle(facts)
+        return facts
 
     def state(self, fact: Fact, *, way: int | None = None) -> str:
         way = self.rng.randrange(2) if way is None else way
-        return sentences.state(fact, lexicon=self.lexicon, way=way).text
+        return sentences.state(
+            fact, lexicon=self.rng.choice(self.lexicons), way=way
+        ).text
+
+    def ask(self, fact: Fact) -> str:
+        return sentences.ask(fact, lexicon=self.rng.choice(self.lexicons)).text
 
     def join(self, parts: list[str]) -> str:
-        return self.lexicon.separator.join(parts)
+        return " ".join(parts) if self.mixed else self.lexicon.separator.join(parts)
 
 
 def _page(page: _Page) -> str:
@@ -87,7 +116,7 @@ def _restated(page: _Page) -> str:
 def _asked(page: _Page) -> str:
     facts = page.facts(page.rng.randint(2, 3))
     fact = page.rng.choice(facts)
-    question = sentences.ask(fact, lexicon=page.lexicon).text
+    question = page.ask(fact)
     told = [page.state(each) for each in facts]
     answer = page.state(fact)
     if page.rng.random() < 0.5:  # the question may also come first
@@ -96,10 +125,7 @@ def _asked(page: _Page) -> str:
 
 
 def _side_by_side(page: _Page) -> str:
-    if page.language == "en":
-        partner = page.rng.choice([code for code in LEXICONS if code != "en"])
-    else:
-        partner = "en"
+    partner = page.rng.choice(OTHERS) if page.language == "en" else "en"
     facts = page.facts(page.rng.randint(1, 2))
     way = page.rng.randrange(2)
     ask = page.rng.random() < 0.3

@@ -25,16 +25,6 @@ LEXICON = Lexicon(
         nina نينا
         julia جوليا
         sofia صوفيا
-        eva إيفا
-        fatima فاطمة
-        rosa روزا
-        clara كلارا
-        irina إيرينا
-        nadia نادية
-        vera فيرا
-        marta مارتا
-        priya بريا
-        zara زارا
         omar عمر
         ali علي
         ivan إيفان
@@ -45,16 +35,6 @@ LEXICON = Lexicon(
         adam آدم
         yusuf يوسف
         hassan حسن
-        karim كريم
-        viktor فيكتور
-        anton أنطون
-        boris بوريس
-        martin مارتن
-        oscar أوسكار
-        leo ليو
-        robert روبرت
-        samir سمير
-        ravi رافي
     """),
     words={
         "city": table("""
@@ -70,18 +50,6 @@ LEXICON = Lexicon(
             delhi دلهي
             beijing بكين
             tokyo طوكيو
-            athens أثينا
-            vienna فيينا
-            lima ليما
-            havana هافانا
-            baghdad بغداد
-            tehran طهران
-            kabul كابول
-            prague براغ
-            warsaw وارسو
-            oslo أوسلو
-            dublin دبلن
-            lisbon لشبونة
         """),
         "job": table("""
             doctor طبيب/طبيبة
@@ -94,12 +62,6 @@ LEXICON = Lexicon(
             journalist صحفي/صحفية
             painter رسام/رسامة
             writer كاتب/كاتبة
-            photographer مصور/مصورة
-            scientist عالم/عالمة
-            translator مترجم/مترجمة
-            waiter نادل/نادلة
-            carpenter نجار/نجارة
-            actor ممثل/ممثلة
         """),
         "food": table("""
             rice الأرز
@@ -110,10 +72,6 @@ LEXICON = Lexicon(
             honey العسل
             chocolate الشوكولاتة
             salad السلطة
-            yoghurt الزبادي
-            chicken الدجاج
-            pizza البيتزا
-            fruit الفواكه
         """),
         "tongue": table("""
             english الإنجليزية
@@ -125,9 +83,6 @@ LEXICON = Lexicon(
             arabic العربية
             hindi الهندية
             chinese الصينية
-            french الفرنسية
-            italian الإيطالية
-            greek اليونانية
         """),
         "thing": table("""
             book كتاب
@@ -138,14 +93,6 @@ LEXICON = Lexicon(
             chair كرسي
             watch ساعة
             telephone هاتف
-            radio راديو
-            guitar غيتار
-            camera كاميرا
-            umbrella مظلة
-            hat قبعة
-            coat معطف
-            bag حقيبة
-            bed سرير
         """),
     },
     relations={

@@ -24,18 +24,6 @@ LEXICON = Lexicon(
             delhi Delhi
             beijing Peking
             tokyo Tokio
-            athens Athen
-            vienna Wien
-            lima Lima
-            havana Havanna
-            baghdad Bagdad
-            tehran Teheran
-            kabul Kabul
-            prague Prag
-            warsaw Warschau
-            oslo Oslo
-            dublin Dublin
-            lisbon Lissabon
         """),
         "job": table("""
             doctor Arzt/Ärztin
@@ -48,12 +36,6 @@ LEXICON = Lexicon(
             journalist Journalist/Journalistin
             painter Maler/Malerin
             writer Schriftsteller/Schriftstellerin
-            photographer Fotograf/Fotografin
-            scientist Wissenschaftler/Wissenschaftlerin
-            translator Übersetzer/Übersetzerin
-            waiter Kellner/Kellnerin
-            carpenter Tischler/Tischlerin
-            actor Schauspieler/Schauspielerin
         """),
         "food": table("""
             rice Reis
@@ -64,10 +46,6 @@ LEXICON = Lexicon(
             honey Honig
             chocolate Schokolade
             salad Salat
-            yoghurt Joghurt
-            chicken Hähnchen
-            pizza Pizza
-            fruit Obst
         """),
         "tongue": table("""
             english Englisch
@@ -79,9 +57,6 @@ LEXICON = Lexicon(
             arabic Arabisch
             hindi Hindi
             chinese Chinesisch
-            french Französisch
-            italian Italienisch
-            greek Griechisch
         """),
         "thing": table("""
             book ein [Buch]
@@ -92,14 +67,6 @@ LEXICON = Lexicon(
             chair einen [Stuhl]
             watch eine [Uhr]
             telephone ein [Telefon]
-            radio ein [Radio]
-            guitar eine [Gitarre]
-            camera eine [Kamera]
-            umbrella einen [Regenschirm]
-            hat einen [Hut]
-            coat einen [Mantel]
-            bag eine [Tasche]
-            bed ein [Bett]
         """),
     },
     relations={

@@ -26,18 +26,6 @@ LEXICON = Lexicon(
             delhi Delhi
             beijing Beijing
             tokyo Tokyo
-            athens Athens
-            vienna Vienna
-            lima Lima
-            havana Havana
-            baghdad Baghdad
-            tehran Tehran
-            kabul Kabul
-            prague Prague
-            warsaw Warsaw
-            oslo Oslo
-            dublin Dublin
-            lisbon Lisbon
         """),
         "job": table("""
             doctor a [doctor]
@@ -50,12 +38,6 @@ LEXICON = Lexicon(
             journalist a [journalist]
             painter a [painter]
             writer a [writer]
-            photographer a [photographer]
-            scientist a [scientist]
-            translator a [translator]
-            waiter a [waiter]/a [waitress]
-            carpenter a [carpenter]
-            actor an [actor]/an [actress]
         """),
         "food": table("""
             rice rice
@@ -66,10 +48,6 @@ LEXICON = Lexicon(
             honey honey
             chocolate chocolate
             salad salad
-            yoghurt yoghurt
-            chicken chicken
-            pizza pizza
-            fruit fruit
         """),
         "tongue": table("""
             english English
@@ -81,9 +59,6 @@ LEXICON = Lexicon(
             arabic Arabic
             hindi Hindi
             chinese Chinese
-            french French
-            italian Italian
-            greek Greek
         """),
         "thing": table("""
             book a [book]
@@ -94,14 +69,6 @@ LEXICON = Lexicon(
             chair a [chair]
             watch a [watch]
             telephone a [telephone]
-            radio a [radio]
-            guitar a [guitar]
-            camera a [camera]
-            umbrella an [umbrella]
-            hat a [hat]
-            coat a [coat]
-            bag a [bag]
-            bed a [bed]
         """),
     },
     relations={

@@ -9,7 +9,7 @@ LEXICON = Lexicon(
     language="es",
     english_name="Spanish",
     script="LATIN",
-    people={**LATIN_PEOPLE, "maria": "María", "sofia": "Sofía", "oscar": "Óscar"},
+    people={**LATIN_PEOPLE, "maria": "María", "sofia": "Sofía"},
     words={
         "city": table("""
             london Londres
@@ -24,18 +24,6 @@ LEXICON = Lexicon(
             delhi Delhi
             beijing Pekín
             tokyo Tokio
-            athens Atenas
-            vienna Viena
-            lima Lima
-            havana La Habana
-            baghdad Bagdad
-            tehran Teherán
-            kabul Kabul
-            prague Praga
-            warsaw Varsovia
-            oslo Oslo
-            dublin Dublín
-            lisbon Lisboa
         """),
         "job": table("""
             doctor médico/médica
@@ -48,12 +36,6 @@ LEXICON = Lexicon(
             journalist periodista
             painter pintor/pintora
             writer escritor/escritora
-            photographer fotógrafo/fotógrafa
-            scientist científico/científica
-            translator traductor/traductora
-            waiter camarero/camarera
-            carpenter carpintero/carpintera
-            actor actor/actriz
         """),
         "food": table("""
             rice el [arroz]
@@ -64,10 +46,6 @@ LEXICON = Lexicon(
             honey la [miel]
             chocolate el [chocolate]
             salad la [ensalada]
-            yoghurt el [yogur]
-            chicken el [pollo]
-            pizza la [pizza]
-            fruit la [fruta]
         """),
         "tongue": table("""
             english inglés
@@ -79,9 +57,6 @@ LEXICON = Lexicon(
             arabic árabe
             hindi hindi
             chinese chino
-            french francés
-            italian italiano
-            greek griego
         """),
         "thing": table("""
             book un [libro]
@@ -92,14 +67,6 @@ LEXICON = Lexicon(
             chair una [silla]
             watch un [reloj]
             telephone un [teléfono]
-            radio una [radio]
-            guitar una [guitarra]
-            camera una [cámara]
-            umbrella un [paraguas]
-            hat un [sombrero]
-            coat un [abrigo]
-            bag un [bolso]
-            bed una [cama]
         """),
     },
     relations={

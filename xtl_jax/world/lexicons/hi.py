@@ -19,16 +19,6 @@ LEXICON = Lexicon(
         nina नीना
         julia जूलिया
         sofia सोफ़िया
-        eva ईवा
-        fatima फ़ातिमा
-        rosa रोज़ा
-        clara क्लारा
-        irina इरीना
-        nadia नादिया
-        vera वेरा
-        marta मार्टा
-        priya प्रिया
-        zara ज़ारा
         omar उमर
         ali अली
         ivan इवान
@@ -39,16 +29,6 @@ LEXICON = Lexicon(
         adam एडम
         yusuf यूसुफ़
         hassan हसन
-        karim करीम
-        viktor विक्टर
-        anton एंटोन
-        boris बोरिस
-        martin मार्टिन
-        oscar ऑस्कर
-        leo लियो
-        robert रॉबर्ट
-        samir समीर
-        ravi रवि
     """),
     words={
         "city": table("""
@@ -64,18 +44,6 @@ LEXICON = Lexicon(
             delhi दिल्ली
             beijing बीजिंग
             tokyo टोक्यो
-            athens एथेंस
-            vienna वियना
-            lima लीमा
-            havana हवाना
-            baghdad बग़दाद
-            tehran तेहरान
-            kabul काबुल
-            prague प्राग
-            warsaw वारसॉ
-            oslo ओस्लो
-            dublin डबलिन
-            lisbon लिस्बन
         """),
         "job": table("""
             doctor डॉक्टर
@@ -88,12 +56,6 @@ LEXICON = Lexicon(
             journalist पत्रकार
             painter चित्रकार
             writer लेखक/लेखिका
-            photographer फ़ोटोग्राफ़र
-            scientist वैज्ञानिक
-            translator अनुवादक
-            waiter वेटर
-            carpenter बढ़ई
-            actor अभिनेता/अभिनेत्री
         """),
         "food": table("""
             rice चावल
@@ -104,10 +66,6 @@ LEXICON = Lexicon(
             honey शहद
             chocolate चॉकलेट
             salad सलाद
-            yoghurt दही
-            chicken चिकन
-            pizza पिज़्ज़ा
-            fruit फल
         """),
         "tongue": table("""
             english अंग्रेज़ी
@@ -119,9 +77,6 @@ LEXICON = Lexicon(
             arabic अरबी
             hindi हिंदी
             chinese चीनी
-            french फ़्रेंच
-            italian इतालवी
-            greek यूनानी
         """),
         "thing": table("""
             book किताब
@@ -132,14 +87,6 @@ LEXICON = Lexicon(
             chair कुर्सी
             watch घड़ी
             telephone फ़ोन
-            radio रेडियो
-            guitar गिटार
-            camera कैमरा
-            umbrella छाता
-            hat टोपी
-            coat कोट
-            bag थैला
-            bed पलंग
         """),
     },
     relations={

@@ -19,16 +19,6 @@ LEXICON = Lexicon(
         nina Нина
         julia Юлия
         sofia София
-        eva Ева
-        fatima Фатима
-        rosa Роза
-        clara Клара
-        irina Ирина
-        nadia Надя
-        vera Вера
-        marta Марта
-        priya Прия
-        zara Зара
         omar Омар
         ali Али
         ivan Иван
@@ -39,16 +29,6 @@ LEXICON = Lexicon(
         adam Адам
         yusuf Юсуф
         hassan Хасан
-        karim Карим
-        viktor Виктор
-        anton Антон
-        boris Борис
-        martin Мартин
-        oscar Оскар
-        leo Лео
-        robert Роберт
-        samir Самир
-        ravi Рави
     """),
     words={
         "city": table("""
@@ -64,18 +44,6 @@ LEXICON = Lexicon(
             delhi Дели
             beijing Пекине
             tokyo Токио
-            athens Афинах
-            vienna Вене
-            lima Лиме
-            havana Гаване
-            baghdad Багдаде
-            tehran Тегеране
-            kabul Кабуле
-            prague Праге
-            warsaw Варшаве
-            oslo Осло
-            dublin Дублине
-            lisbon Лиссабоне
         """),
         "job": table("""
             doctor врачом
@@ -88,12 +56,6 @@ LEXICON = Lexicon(
             journalist журналистом/журналисткой
             painter художником/художницей
             writer писателем/писательницей
-            photographer фотографом
-            scientist учёным
-            translator переводчиком/переводчицей
-            waiter официантом/официанткой
-            carpenter плотником
-            actor актёром/актрисой
         """),
         "food": table("""
             rice рис
@@ -104,10 +66,6 @@ LEXICON = Lexicon(
             honey мёд
             chocolate шоколад
             salad салат
-            yoghurt йогурт
-            chicken курицу
-            pizza пиццу
-            fruit фрукты
         """),
         "tongue": table("""
             english по-английски
@@ -119,9 +77,6 @@ LEXICON = Lexicon(
             arabic по-арабски
             hindi на хинди
             chinese по-китайски
-            french по-французски
-            italian по-итальянски
-            greek по-гречески
         """),
         "thing": table("""
             book книгу
@@ -132,14 +87,6 @@ LEXICON = Lexicon(
             chair стул
             watch часы
             telephone телефон
-            radio радио
-            guitar гитару
-            camera камеру
-            umbrella зонт
-            hat шляпу
-            coat пальто
-            bag сумку
-            bed кровать
         """),
     },
     relations={

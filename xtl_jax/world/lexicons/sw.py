@@ -24,18 +24,6 @@ LEXICON = Lexicon(
             delhi Delhi
             beijing Beijing
             tokyo Tokyo
-            athens Athens
-            vienna Vienna
-            lima Lima
-            havana Havana
-            baghdad Baghdad
-            tehran Tehran
-            kabul Kabul
-            prague Praha
-            warsaw Warshawa
-            oslo Oslo
-            dublin Dublin
-            lisbon Lisbon
         """),
         "job": table("""
             doctor daktari
@@ -48,12 +36,6 @@ LEXICON = Lexicon(
             journalist mwanahabari
             painter mchoraji
             writer mwandishi
-            photographer mpigapicha
-            scientist mwanasayansi
-            translator mtafsiri
-            waiter mhudumu
-            carpenter seremala
-            actor mwigizaji
         """),
         "food": table("""
             rice wali
@@ -64,10 +46,6 @@ LEXICON = Lexicon(
             honey asali
             chocolate chokoleti
             salad saladi
-            yoghurt mtindi
-            chicken kuku
-            pizza piza
-            fruit matunda
         """),
         "tongue": table("""
             english Kiingereza
@@ -79,9 +57,6 @@ LEXICON = Lexicon(
             arabic Kiarabu
             hindi Kihindi
             chinese Kichina
-            french Kifaransa
-            italian Kiitaliano
-            greek Kigiriki
         """),
         "thing": table("""
             book kitabu
@@ -92,14 +67,6 @@ LEXICON = Lexicon(
             chair kiti
             watch saa
             telephone simu
-            radio redio
-            guitar gitaa
-            camera kamera
-            umbrella mwavuli
-            hat kofia
-            coat koti
-            bag begi
-            bed kitanda
         """),
     },
     relations={

@@ -24,18 +24,6 @@ LEXICON = Lexicon(
             delhi [Delhi]'de
             beijing [Pekin]'de
             tokyo [Tokyo]'da
-            athens [Atina]'da
-            vienna [Viyana]'da
-            lima [Lima]'da
-            havana [Havana]'da
-            baghdad [Bağdat]'ta
-            tehran [Tahran]'da
-            kabul [Kabil]'de
-            prague [Prag]'da
-            warsaw [Varşova]'da
-            oslo [Oslo]'da
-            dublin [Dublin]'de
-            lisbon [Lizbon]'da
         """),
         "job": table("""
             doctor doktor
@@ -48,12 +36,6 @@ LEXICON = Lexicon(
             journalist gazeteci
             painter ressam
             writer yazar
-            photographer fotoğrafçı
-            scientist bilim insanı
-            translator çevirmen
-            waiter garson
-            carpenter marangoz
-            actor oyuncu
         """),
         "food": table("""
             rice pilav
@@ -64,10 +46,6 @@ LEXICON = Lexicon(
             honey bal
             chocolate çikolata
             salad salata
-            yoghurt yoğurt
-            chicken tavuk
-            pizza pizza
-            fruit meyve
         """),
         "tongue": table("""
             english İngilizce
@@ -79,9 +57,6 @@ LEXICON = Lexicon(
             arabic Arapça
             hindi Hintçe
             chinese Çince
-            french Fransızca
-            italian İtalyanca
-            greek Yunanca
         """),
         "thing": table("""
             book bir [kitap]
@@ -92,14 +67,6 @@ LEXICON = Lexicon(
             chair bir [sandalye]
             watch bir [saat]
             telephone bir [telefon]
-            radio bir [radyo]
-            guitar bir [gitar]
-            camera bir [kamera]
-            umbrella bir [şemsiye]
-            hat bir [şapka]
-            coat bir [palto]
-            bag bir [çanta]
-            bed bir [yatak]
         """),
     },
     relations={

@@ -20,16 +20,6 @@ LEXICON = Lexicon(
         nina 尼娜
         julia 朱莉娅
         sofia 索菲亚
-        eva 伊娃
-        fatima 法蒂玛
-        rosa 罗莎
-        clara 克拉拉
-        irina 伊琳娜
-        nadia 娜迪亚
-        vera 薇拉
-        marta 玛尔塔
-        priya 普里娅
-        zara 扎拉
         omar 奥马尔
         ali 阿里
         ivan 伊万
@@ -40,16 +30,6 @@ LEXICON = Lexicon(
         adam 亚当
         yusuf 优素福
         hassan 哈桑
-        karim 卡里姆
-        viktor 维克托
-        anton 安东
-        boris 鲍里斯
-        martin 马丁
-        oscar 奥斯卡
-        leo 利奥
-        robert 罗伯特
-        samir 萨米尔
-        ravi 拉维
     """),
     words={
         "city": table("""
@@ -65,18 +45,6 @@ LEXICON = Lexicon(
             delhi 德里
             beijing 北京
             tokyo 东京
-            athens 雅典
-            vienna 维也纳
-            lima 利马
-            havana 哈瓦那
-            baghdad 巴格达
-            tehran 德黑兰
-            kabul 喀布尔
-            prague 布拉格
-            warsaw 华沙
-            oslo 奥斯陆
-            dublin 都柏林
-            lisbon 里斯本
         """),
         "job": table("""
             doctor 医生
@@ -89,12 +57,6 @@ LEXICON = Lexicon(
             journalist 记者
             painter 画家
             writer 作家
-            photographer 摄影师
-            scientist 科学家
-            translator 翻译
-            waiter 服务员
-            carpenter 木匠
-            actor 演员
         """),
         "food": table("""
             rice 米饭
@@ -105,10 +67,6 @@ LEXICON = Lexicon(
             honey 蜂蜜
             chocolate 巧克力
             salad 沙拉
-            yoghurt 酸奶
-            chicken 鸡肉
-            pizza 披萨
-            fruit 水果
         """),
         "tongue": table("""
             english 英语
@@ -120,9 +78,6 @@ LEXICON = Lexicon(
             arabic 阿拉伯语
             hindi 印地语
             chinese 汉语
-            french 法语
-            italian 意大利语
-            greek 希腊语
         """),
         "thing": table("""
             book 一 本 [书]
@@ -133,14 +88,6 @@ LEXICON = Lexicon(
             chair 一 把 [椅子]
             watch 一 块 [手表]
             telephone 一 部 [电话]
-            radio 一 台 [收音机]
-            guitar 一 把 [吉他]
-            camera 一 台 [相机]
-            umbrella 一 把 [雨伞]
-            hat 一 顶 [帽子]
-            coat 一 件 [大衣]
-            bag 一 个 [包]
-            bed 一 张 [床]
         """),
     },
     relations={
