@@ -40,7 +40,10 @@ def run_dir(toy, toy_params, tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(toy, toy_params):
     return LoadedModel(
-        config=toy, params=toy_params, source="toy", step=0,
+        config=toy,
+        params=toy_params,
+        source="toy",
+        step=0,
         vocabulary_size=200,
     )
 
@@ -148,7 +151,10 @@ def test_an_embedding_does_not_depend_on_padding(model):
 
 def test_a_generated_text_scores_what_its_decoding_said(toy, toy_params, toy_batch):
     model = LoadedModel(
-        config=toy, params=toy_params, source="toy", step=0,
+        config=toy,
+        params=toy_params,
+        source="toy",
+        step=0,
         vocabulary_size=toy.vocab,
     )
     inputs = toy_batch["encoder_input_tokens"]

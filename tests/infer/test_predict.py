@@ -15,7 +15,9 @@ from xtl_jax.infer.predict import predict
 from xtl_jax.model.decoding import Decoded
 
 CARD = {
-    "task": "toy", "split": "validation", "eos_id": 1,
+    "task": "toy",
+    "split": "validation",
+    "eos_id": 1,
     "eos": {"inputs": True, "targets": True},
 }
 VOCABULARY = SimpleNamespace(
@@ -38,7 +40,9 @@ def split(tmp_path_factory):
 def _predict(config, params, split, **settings):
     return predict(
         *(config, params, split),
-        vocabulary=VOCABULARY, lengths=LENGTHS, decode_length=6,
+        vocabulary=VOCABULARY,
+        lengths=LENGTHS,
+        decode_length=6,
         **settings,
     )
 
@@ -94,7 +98,10 @@ def test_a_prediction_is_what_the_model_generates_for_the_example_alone(
 ):
     found = _predict(toy, toy_params, split, batch_size=8)
     model = models.LoadedModel(
-        config=toy, params=toy_params, source="toy", step=0,
+        config=toy,
+        params=toy_params,
+        source="toy",
+        step=0,
         vocabulary_size=200,
     )
     for number in (0, 7, 10):

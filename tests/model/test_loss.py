@@ -74,7 +74,9 @@ def test_in_chunks_the_sums_and_gradients_are_the_same():
     def objective(hidden, kernel, chunks):
         sums = loss_sums(
             *(lambda x: x @ kernel, hidden, targets, weights),
-            z_loss=1e-2, label_smoothing=0.1, chunks=chunks,
+            z_loss=1e-2,
+            label_smoothing=0.1,
+            chunks=chunks,
         )
         return sums.loss, sums
 
