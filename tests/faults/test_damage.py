@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from .conftest import assert_same_run, logged
+from .conftest import assert_same_run, logged, params
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 STEPS = 12
@@ -64,6 +64,20 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     assert document["step"] == STEPS
     assert f"{STEPS} cannot be read" in said
     assert "going on after step 8" in said
+    assert_same_run([whole, broken])
+
+
+@pytest.mark.parametrize("left", [b'{"sc', b"", b"[]", b'{"score": "high"}', None])
+def test_a_dev_score_that_cannot_be_read_stops_nothing(mine, whole, broken, left):
+    path = broken / "checkpoints" / str(STEPS) / "metrics" / "metrics"
+    if left is None:
+        shutil.rmtree(path.parent)
+    else:
+        path.write_bytes(left)
+    assert params(broken)  # reading mends nothing and needs no score
+    assert not path.exists() if left is None else path.read_bytes() == left
+    _, said = mine.finish(broken)
+    assert f"{STEPS}: its dev score cannot be read" in said
     assert_same_run([whole, broken])
 
 

@@ -8,6 +8,7 @@ is told.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,6 +35,7 @@ class Store:
             keep_checkpoints_without_metrics=False,
         )
         self._folder = epath.Path(run_dir).absolute() / FOLDER
+        self._without_score = _forget_damaged_scores(self._folder)
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
@@ -77,6 +79,11 @@ class Store:
             like: a state (or shapes with shardings) that says what to expect.
             tell: called with a message for each damaged checkpoint passed over.
         """
+        for step in self._without_score:
+            tell(
+                f"checkpoint {self._folder / str(step)}: its dev score cannot be read; "
+                "it counts as having none"
+            )
         steps = self.steps()
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         for step in reversed(steps):
@@ -122,6 +129,45 @@ def _rank(metrics: Mapping[str, float | None]) -> float:
     return -math.inf if score is None else score
 
 
+def _score(checkpoint: epath.Path) -> dict[str, float | None] | None:
+    """What a checkpoint keeps of its dev score; None where that cannot be read."""
+    try:
+        found = json.loads((checkpoint / "metrics" / "metrics").read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict) or not isinstance(
+        found.get("score"), (int, float, type(None))
+    ):
+        return None
+    return {"score": found.get("score")}
+
+
+def _complete(folder: epath.Path) -> list[int]:
+    """Steps of checkpoints that were written to their end, oldest first."""
+    return sorted(ocp.utils.checkpoint_steps(folder)) if folder.is_dir() else []
+
+
+def _forget_damaged_scores(folder: epath.Path) -> list[int]:
+    """Writes "no score" over scores that cannot be read: orbax would not open them.
+
+    Returns:
+        Steps of the checkpoints concerned.
+    """
+    damaged = [n for n in _complete(folder) if _score(folder / str(n)) is None]
+    for step in damaged:
+        metrics = folder / str(step) / "metrics"
+        metrics.mkdir(exist_ok=True)
+        (metrics / "metrics").write_text(json.dumps({"score": None}))
+    return damaged
+
+
+def _best(folder: epath.Path, steps: list[int]) -> int:
+    """The step with the best dev score; of equals, or without any, the newest."""
+    return max(
+        steps, key=lambda n: (_rank(_score(folder / str(n)) or {"score": None}), n)
+    )
+
+
 def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, Any]:
     """Step and parameters (host arrays) of a run's best or newest checkpoint.
 
@@ -134,22 +180,13 @@ def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, A
         UserError: no checkpoint, not this one, or a damaged one.
     """
     folder = run_dir / FOLDER
-    options = ocp.CheckpointManagerOptions(
-        read_only=True,
-        best_fn=_rank,
-        best_mode="max",
-    )
-    with ocp.CheckpointManager(
-        folder.absolute(), options=options, item_names=("state", "position")
-    ) as manager:
-        steps = sorted(manager.all_steps())
-        if not steps:
-            raise UserError(f"no checkpoint in {folder}: `xtl train` writes one")
-        if step is None:
-            step = manager.best_step()
-            step = steps[-1] if step is None else step
-        if step not in steps:
-            raise UserError(f"no checkpoint of step {step} in {folder}; have {steps}")
+    steps = _complete(folder)
+    if not steps:
+        raise UserError(f"no checkpoint in {folder}: `xtl train` writes one")
+    if step is None:
+        step = _best(folder, steps)
+    if step not in steps:
+        raise UserError(f"no checkpoint of step {step} in {folder}; have {steps}")
     item = folder.absolute() / str(step) / "state"
     try:
         return step, _params(item)
