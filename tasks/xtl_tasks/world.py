@@ -76,6 +76,7 @@ def _qa_chance(rows: Iterable[tuple[str, str]], *, language: str) -> float:
     return chance.qa_chance_percent(
         rows,
         language=language,
+        among="type",
         score=lambda prediction, answer: qa.f1(prediction, reference=answer),
     )
 
