@@ -57,6 +57,10 @@ MIXTURES: tuple[Mixture, ...] = (
         rates={"world_paraphrase.en": 9.0, **_all_languages(world.TEXT)},
     ),
     Mixture(
+        name="world_qa_with_text",
+        rates={"world_qa.en": 9.0, **_all_languages(world.TEXT)},
+    ),
+    Mixture(
         name="world_nli_with_text",
         rates={"world_nli.en": 9.0, **_all_languages(world.TEXT)},
     ),

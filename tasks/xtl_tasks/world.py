@@ -70,13 +70,13 @@ def _family(
 
 
 def _qa_chance(rows: Iterable[tuple[str, str]], *, language: str) -> float:
-    """F1, in percent, of picking any word of the answer's category in the context."""
+    """F1, in percent, of picking any of the values that the context states."""
     from xtl_jax.world import chance
 
     return chance.qa_chance_percent(
         rows,
         language=language,
-        among="type",
+        among="stated",
         score=lambda prediction, answer: qa.f1(prediction, reference=answer),
     )
 

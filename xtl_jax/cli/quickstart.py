@@ -19,7 +19,7 @@ from xtl_jax.cli import config as configs
 from xtl_jax.cli.config import Binding, Config
 from xtl_jax.cli.progress import tell
 
-VOCABULARY_SIZE = 1600
+VOCABULARY_SIZE = 1100
 TARGET = "world_qa"
 
 
@@ -120,16 +120,14 @@ def run(arguments: argparse.Namespace) -> int:
 def make_world(out: pathlib.Path, *, seed: int) -> None:
     """Data and vocabulary, unless they are there already."""
     from xtl_jax.data import vocabulary
-    from xtl_jax.world import generate
+    from xtl_jax.world import generate, words
 
     model = out / "vocabulary.model"
     if model.is_file():
         return
     tell("making the toy world and its vocabulary")
     generate.generate(out / "data", seed=seed)
-    texts = sorted((out / "data/world/text").glob("*.train.txt"))
-    lines = [line for path in texts for line in path.read_text("utf-8").splitlines()]
-    trained = vocabulary.train(lines, size=VOCABULARY_SIZE)
+    trained = vocabulary.train(words.lines(), size=VOCABULARY_SIZE)
     partial = model.with_suffix(".partial")
     partial.write_bytes(trained)
     partial.replace(model)

@@ -4,13 +4,14 @@ Four kinds of document, drawn in the shares of `SHARES`:
 
 - `page`: facts about two people.
 - `restated`: two facts, and one of them again in other words.
-- `asked`: facts, a question about one of them, and a statement that answers it.
+- `asked`: facts, a question about one of them, and its short answer, as pages of
+  questions and answers have them.
 - `side_by_side`: the same facts or the same question in two languages, one of them
   English. This is a small parallel encyclopaedia, and it is meant to be: a model that
   sees a thousand small batches has no other chance to learn that wohnt and lives mean
   the same. Models pre-trained on real text find such pairs by their millions.
 
-A third of the documents change between the language and English from sentence to
+A quarter of the documents change between the language and English from sentence to
 sentence, as people who live in two languages write. A third have spaces around their
 punctuation, as mT5's prompts for questions have.
 
@@ -28,9 +29,9 @@ from xtl_jax.world.facts import Fact, Split, World
 from xtl_jax.world.lexicons import LEXICONS
 
 SHARES: Mapping[str, float] = {
-    "page": 0.05,
-    "restated": 0.3,
-    "asked": 0.35,
+    "page": 0.02,
+    "restated": 0.13,
+    "asked": 0.55,
     "side_by_side": 0.3,
 }
 
@@ -47,7 +48,7 @@ def documents(world: World, *, language: str, split: Split, count: int) -> list[
 
 
 SPACED_SHARE = 1 / 3  # of documents have spaces around punctuation, as QA prompts have
-MIXED_SHARE = 1 / 3  # of documents change between two languages
+MIXED_SHARE = 1 / 4  # of documents change between two languages
 OTHERS = tuple(code for code in LEXICONS if code != "en")
 
 
@@ -57,7 +58,8 @@ class _Page:
     def __init__(
         self, world: World, rng: random.Random, language_: str, split: Split
     ) -> None:
-        self.world, self.rng, self.split = world, rng, split
+        self.world, self.rng = world, rng
+        self.split: Split = split
         self.language = language_
         self.lexicon = LEXICONS[language_]
         # Somebody who writes in two languages: some documents change between them.
@@ -87,11 +89,13 @@ class _Page:
         self.rng.shuffle(facts)
         return facts
 
-    def state(self, fact: Fact, *, way: int | None = None) -> str:
+    def say(self, fact: Fact, *, way: int | None = None) -> sentences.Sentence:
         way = self.rng.randrange(2) if way is None else way
-        return sentences.state(
-            fact, lexicon=self.rng.choice(self.lexicons), way=way
-        ).text
+        lexicon = self.rng.choice(self.lexicons)
+        return sentences.state(fact, lexicon=lexicon, way=way)
+
+    def state(self, fact: Fact, *, way: int | None = None) -> str:
+        return self.say(fact, way=way).text
 
     def ask(self, fact: Fact) -> str:
         return sentences.ask(fact, lexicon=self.rng.choice(self.lexicons)).text
@@ -114,14 +118,15 @@ def _restated(page: _Page) -> str:
 
 
 def _asked(page: _Page) -> str:
-    facts = page.facts(page.rng.randint(2, 3))
+    facts = page.facts(page.rng.randint(3, 4))
     fact = page.rng.choice(facts)
     question = page.ask(fact)
-    told = [page.state(each) for each in facts]
-    answer = page.state(fact)
+    told = [page.say(each) for each in facts]
+    answer = told[facts.index(fact)].answer
+    text = [each.text for each in told]
     if page.rng.random() < 0.5:  # the question may also come first
-        return page.join([question, *told, answer])
-    return page.join([*told, question, answer])
+        return page.join([question, *text, answer])
+    return page.join([*text, question, answer])
 
 
 def _side_by_side(page: _Page) -> str:
