@@ -88,7 +88,7 @@ def build(
         ),
         preprocessors=preprocessors,
         output_features=features,
-        postprocess_fn=functools.partial(_postprocess, kind=family.kind),
+        postprocess_fn=functools.partial(_postprocess, family=family),
         metric_fns=[] if family.metric is None else [_metric_fn(family, language)],
     )
 
@@ -217,14 +217,15 @@ def _pieces(dataset: tf.data.Dataset, *, length: int) -> tf.data.Dataset:
 
 
 def _postprocess(
-    text: str, *, kind: str, example: Mapping[str, Any], is_target: bool = False
+    text: str, *, family: Family, example: Mapping[str, Any], is_target: bool = False
 ) -> Any:
     """References for a target, the scored text for a prediction."""
     if is_target:
         return [_decoded(reference) for reference in example["references"]]
-    return prompts.postprocess(
-        _decoded(text), kind=kind, context=_decoded(example["context"])
-    )
+    raw, context = _decoded(text), _decoded(example["context"])
+    if family.postprocess is not None:
+        return family.postprocess(raw, context=context)
+    return prompts.postprocess(raw, kind=family.kind, context=context)
 
 
 def _decoded(value: Any) -> str:

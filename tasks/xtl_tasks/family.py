@@ -60,6 +60,8 @@ class Family:
     # What guessing scores on rows (context, reference), in percent of the metric's
     # primary value; for tasks whose labels do not tell.
     chance: Callable[..., float] | None = None  # (rows, language=)
+    # (raw prediction, context=) -> scored text; None: by kind (prompts.postprocess).
+    postprocess: Callable[..., str] | None = None
     labels: tuple[str, ...] = ()  # classification: target texts by class id
     train_languages: tuple[str, ...] | None = None  # None: all that have `train`
     train_rows: int | None = None  # as published; asserted for release files

@@ -13,7 +13,7 @@ from typing import Any
 from xtl_jax.data import prompts, readers
 from xtl_jax.metrics import accuracy, qa
 from xtl_jax.metrics.metric import Metric
-from xtl_jax.world import LANGUAGES
+from xtl_jax.world import LANGUAGES, gap
 from xtl_tasks.family import Card, Family, Kind, Role
 from xtl_tasks.unsupervised import TRANSFORM
 
@@ -31,6 +31,7 @@ def _family(
     metric: Metric | None,
     labels: tuple[str, ...] = (),
     chance: Callable[..., float] | None = None,
+    postprocess: Callable[..., str] | None = None,
     summary: str,
     normaliser: str,
 ) -> Family:
@@ -51,6 +52,7 @@ def _family(
         metric=metric,
         labels=labels,
         chance=chance,
+        postprocess=postprocess,
         card=Card(
             summary=f"TOY. {summary}",
             trains_on=name if is_text else f"{name}.en",
@@ -64,7 +66,7 @@ def _family(
             ),
             get="`xtl quickstart` generates it under DATA_DIR/world",
             toy=True,
-            transform=TRANSFORM if is_text else {},
+            transform={**TRANSFORM, "noise_density": 0.1} if is_text else {},
         ),
     )
 
@@ -98,7 +100,8 @@ QA = _family(
     kind="qa",
     suffix="json",
     read=readers.squad,
-    prompt=prompts.question_answer,
+    prompt=gap.question_answer,
+    postprocess=gap.postprocess,
     metric=qa.METRIC,
     chance=_qa_chance,
     summary="Extractive questions on generated paragraphs, in SQuAD's format.",

@@ -103,7 +103,8 @@ def test_predictions_carry_what_an_auditor_needs(predicted):
         assert row["log_probability"] < 0
         assert row["references"]
         assert row["references"][0] in row["context"]
-        assert row["inputs"].startswith("question: ")
+        assert row["inputs"].startswith(row["context"])
+        assert row["inputs"].endswith("? <extra_id_0>")
         assert row["decoding"]["method"] == "greedy"
 
 

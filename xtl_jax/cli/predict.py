@@ -293,6 +293,8 @@ def processed(family: Family, text: str, meta: Mapping[str, Any]) -> str:
     """A decoded text as it is scored."""
     from xtl_jax.data import prompts
 
+    if family.postprocess is not None:
+        return family.postprocess(text, context=meta["context"])
     return prompts.postprocess(text, kind=family.kind, context=meta["context"])
 
 

@@ -1,9 +1,7 @@
 """Raw text of the toy world: documents of a few short sentences, one a line.
 
-Four kinds of document, drawn in the shares of `SHARES`:
+Two kinds of document, drawn in the shares of `SHARES`:
 
-- `page`: facts about two people.
-- `restated`: two facts, and one of them again in other words.
 - `asked`: facts, a question about one of them, and its short answer, as pages of
   questions and answers have them.
 - `side_by_side`: the same facts or the same question in two languages, one of them
@@ -11,11 +9,12 @@ Four kinds of document, drawn in the shares of `SHARES`:
   sees a thousand small batches has no other chance to learn that wohnt and lives mean
   the same. Models pre-trained on real text find such pairs by their millions.
 
-A quarter of the documents change between the language and English from sentence to
+One document in seven changes between the language and English from sentence to
 sentence, as people who live in two languages write. A third have spaces around their
 punctuation, as mT5's prompts for questions have.
 
-No document has a label, and none is written as a task is prompted.
+So the raw text of every language holds questions and answers, as web text does: what
+is zero-shot on this toy is the training for the task, which is English only.
 """
 
 from __future__ import annotations
@@ -28,12 +27,7 @@ from xtl_jax.world import language, sentences
 from xtl_jax.world.facts import Fact, Split, World
 from xtl_jax.world.lexicons import LEXICONS
 
-SHARES: Mapping[str, float] = {
-    "page": 0.02,
-    "restated": 0.13,
-    "asked": 0.55,
-    "side_by_side": 0.3,
-}
+SHARES: Mapping[str, float] = {"asked": 0.78, "side_by_side": 0.22}
 
 
 def documents(world: World, *, language: str, split: Split, count: int) -> list[str]:
@@ -48,7 +42,7 @@ def documents(world: World, *, language: str, split: Split, count: int) -> list[
 
 
 SPACED_SHARE = 1 / 3  # of documents have spaces around punctuation, as QA prompts have
-MIXED_SHARE = 1 / 4  # of documents change between two languages
+MIXED_SHARE = 0.15  # of documents change between two languages
 OTHERS = tuple(code for code in LEXICONS if code != "en")
 
 
@@ -104,27 +98,15 @@ class _Page:
         return " ".join(parts) if self.mixed else self.lexicon.separator.join(parts)
 
 
-def _page(page: _Page) -> str:
-    return page.join([page.state(fact) for fact in page.facts(page.rng.randint(2, 4))])
-
-
-def _restated(page: _Page) -> str:
-    facts = page.facts(2)
-    way = page.rng.randrange(2)
-    again = page.state(facts[0], way=1 - way)
-    first = [page.state(facts[0], way=way), page.state(facts[1])]
-    page.rng.shuffle(first)
-    return page.join([*first, again])
-
-
 def _asked(page: _Page) -> str:
     facts = page.facts(page.rng.randint(3, 4))
     fact = page.rng.choice(facts)
     question = page.ask(fact)
     told = [page.say(each) for each in facts]
-    answer = told[facts.index(fact)].answer
+    stop = sentences.MARKS[page.language][0]
+    answer = told[facts.index(fact)].answer + stop
     text = [each.text for each in told]
-    if page.rng.random() < 0.5:  # the question may also come first
+    if page.rng.random() < 0.35:  # the question may also come first
         return page.join([question, *text, answer])
     return page.join([*text, question, answer])
 
@@ -146,8 +128,6 @@ def _side_by_side(page: _Page) -> str:
 
 
 _KINDS: Mapping[str, Callable[[_Page], str]] = {
-    "page": _page,
-    "restated": _restated,
     "asked": _asked,
     "side_by_side": _side_by_side,
 }
