@@ -4,9 +4,9 @@
 
 Rows and prompts are plain Python (`loading.py`), so SeqIO sees finished text; from
 there on its own preprocessors work. An element of the dataset holds token ids `inputs`
-and `targets`, and beside them `id`, `references`, `context`, `inputs_pretokenized` and
-`targets_pretokenized`. SeqIO allows no hyphen in names: the pair `mlqa.en-ar` is
-`mlqa.en_ar` there, every other name is the same.
+and `targets`, and beside them `id`, `references`, `context`, `options`, `side`,
+`inputs_pretokenized` and `targets_pretokenized`. SeqIO allows no hyphen in names: the
+pair `mlqa.en-ar` is `mlqa.en_ar` there, every other name is the same.
 
 SeqIO and TensorFlow are imported when a task is built, not before.
 """
@@ -123,14 +123,15 @@ def _dataset(
     ]
     columns: Any = {  # the stub of from_tensor_slices knows no mapping
         name: tf.constant([row[name] for row in rows], tf.string)
-        for name in ("id", "inputs", "targets", "context")
+        for name in ("id", "inputs", "targets", "context", "side")
     }
-    references = [row["references"] for row in rows]
     ragged: Any = tf.RaggedTensor  # its stub lacks the method
-    columns["references"] = ragged.from_row_lengths(
-        tf.constant([text for texts in references for text in texts], tf.string),
-        tf.constant([len(texts) for texts in references], tf.int64),
-    )
+    for name in ("references", "options"):
+        lists = [row[name] for row in rows]
+        columns[name] = ragged.from_row_lengths(
+            tf.constant([text for texts in lists for text in texts], tf.string),
+            tf.constant([len(texts) for texts in lists], tf.int64),
+        )
     return tf.data.Dataset.from_tensor_slices(columns)
 
 

@@ -23,7 +23,9 @@ from xtl_jax.errors import UserError, near
 from xtl_jax.metrics.metric import Metric
 
 Role = Literal["intermediate", "target", "unsupervised"]
-Kind = Literal["qa", "classification", "text"]
+# ranking: the option with the highest log-likelihood is the answer, nothing is decoded.
+# tagging: one tag a token. retrieval: nearest neighbours of sentence vectors.
+Kind = Literal["qa", "classification", "ranking", "tagging", "retrieval", "text"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -52,18 +52,6 @@ MIXTURES: tuple[Mixture, ...] = (
     Mixture(name="world_qa_all", rates=_all_languages(world.QA)),
     Mixture(name="world_nli_all", rates=_all_languages(world.NLI)),
     Mixture(name="world_paraphrase_all", rates=_all_languages(world.PARAPHRASE)),
-    Mixture(
-        name="world_paraphrase_with_text",
-        rates={"world_paraphrase.en": 9.0, **_all_languages(world.TEXT)},
-    ),
-    Mixture(
-        name="world_qa_with_text",
-        rates={"world_qa.en": 9.0, **_all_languages(world.TEXT)},
-    ),
-    Mixture(
-        name="world_nli_with_text",
-        rates={"world_nli.en": 9.0, **_all_languages(world.TEXT)},
-    ),
 )
 
 

@@ -135,6 +135,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, here, 
     assert len(told) == 1
     assert f"{tmp_path}/checkpoints/4 cannot be read" in told[0]
     assert told[0].endswith("trying the one before")
+    assert (tmp_path / "checkpoints/damaged-4-1").is_dir()
     # The same step is reached again: its new checkpoint takes the damaged one's place.
     assert store.steps() == [2]
     store.save(4, _state(4, *here), {"row": 4})

@@ -39,3 +39,10 @@ def test_only_what_decides_the_result_counts_as_changed():
     old = {"seed": 0, "steps": 10, "run_dir": "a", "z_loss": 0.0}
     new = {"seed": 0, "steps": 20, "run_dir": "b", "z_loss": 0.1, "extra_ids": 1}
     assert changed(old, new) == ["extra_ids: None -> 1", "z_loss: 0.0 -> 0.1"]
+
+
+def test_steps_decide_the_result_where_the_learning_rate_falls_to_zero_at_them():
+    old = {"schedule": "linear", "steps": 10}
+    assert changed(old, {**old, "steps": 20}) == ["steps: 10 -> 20"]
+    constant = {"schedule": "constant", "steps": 10}
+    assert changed(constant, {**constant, "steps": 20}) == []

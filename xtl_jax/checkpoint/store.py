@@ -8,6 +8,7 @@ is told.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -104,7 +105,8 @@ class Store:
                 continue
             for later in steps[steps.index(step) + 1 :]:
                 # It must not count as the newest when its number comes round again.
-                self._manager.delete(later)
+                self._set_aside(later)
+            self._manager.reload()
             return restored["state"], restored["position"]
         if steps:
             raise UserError(
@@ -112,6 +114,14 @@ class Store:
                 "start again in another run directory"
             )
         return None
+
+    def _set_aside(self, step: int) -> None:
+        """Gives a damaged checkpoint a name that is no step; nothing is deleted."""
+        for number in itertools.count(1):
+            aside = self._folder / f"damaged-{step}-{number}"
+            if not aside.exists():
+                (self._folder / str(step)).rename(aside)
+                return
 
     def close(self) -> None:
         """Finish writing."""

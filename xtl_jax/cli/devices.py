@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import numpy as np
 from flax import linen as nn
 from jax.sharding import Mesh
 
@@ -28,13 +27,3 @@ def place_params(model: LoadedModel, mesh: Mesh) -> Any:
     """A loaded model's parameters, each where the axis rules put it."""
     places = sharding.params_sharding(mesh, model.config)
     return jax.tree.map(jax.device_put, model.params, places)
-
-
-def put_batch(mesh: Mesh) -> Any:
-    """A function that lays host rows out over the batch axes."""
-    place = sharding.batch_sharding(mesh)
-
-    def put(rows: np.ndarray) -> jax.Array:
-        return jax.make_array_from_process_local_data(place, rows)
-
-    return put

@@ -29,7 +29,6 @@ PACKAGES = {
     "tensorflow-datasets": "data by TFDS",
     "safetensors": "Hugging Face checkpoints",
     "tensorstore": "T5X checkpoints",
-    "matplotlib": "plots",
     "jinja2": "report.html",
     "tensorboardX": "TensorBoard events",
     "libtpu": "TPUs (extra tpu)",

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from xtl_jax.infer.model import LoadedModel
     from xtl_jax.train.config import RunConfig
 
-EXPECTED = "expected.json"  # beside the prediction files: what should be there
 EXAMPLE = """examples:
   xtl predict runs/squad                       what RunConfig.evaluate of the run names
   xtl predict runs/squad --task mlqa --task xquad/test
@@ -109,6 +108,7 @@ class Wanted(NamedTuple):
     language: str
     split: str
     store: Store
+    examples: int  # the first ones of the split that are predicted
 
     @property
     def name(self) -> str:
@@ -152,8 +152,7 @@ def predict(
         tell(f"missing: {name}: {why}")
     model = models.load(config.run_dir, dtype=dtype, step=step)
     folder = pathlib.Path(config.run_dir) / "predictions"
-    first = config.evaluate_examples or None
-    _write_expected(folder, wanted, missing, first=first)
+    _write_expected(folder, wanted, missing)
     written = {}
     with devices.on_mesh(mesh) as placed:
         sharding.check_rows(
@@ -161,17 +160,16 @@ def predict(
         )
         params = devices.place_params(model, placed)
         for each in wanted:
-            total = min(first or each.store.num_examples, each.store.num_examples)
             name = f"predicting {each.name} {each.split}"
-            with counting(name, total=total) as progress:
+            with counting(name, total=each.examples) as progress:
                 predictions = decoding.predict(
                     *(model.config, params, each.store),
                     vocabulary=vocabulary,
                     lengths=Lengths(**config.lengths),
                     decode_length=config.decode_length or config.lengths["targets"],
                     batch_size=config.predict_batch_size,
-                    first=first,
-                    put=devices.put_batch(placed),
+                    first=each.examples,
+                    put=sharding.put_batch(placed),
                     progress=progress,
                 )
             path = folder / f"{each.name}.jsonl"
@@ -285,7 +283,11 @@ def _store_of(
         except UnlabelledError as error:
             reasons.append(error)
             continue
-        return Wanted(family, language, each, stores[wanted])
+        store = stores[wanted]
+        examples = min(
+            config.evaluate_examples or store.num_examples, store.num_examples
+        )
+        return Wanted(family, language, each, store, examples)
     raise _Absent("; ".join(map(str, reasons)))
 
 
@@ -338,23 +340,16 @@ def _write_expected(
     folder: pathlib.Path,
     wanted: Sequence[Wanted],
     missing: Mapping[str, str],
-    *,
-    first: int | None,
 ) -> None:
     """Ids that should be predicted, so that scoring can see which are missing."""
     from xtl_jax.infer import records
 
-    path = folder / EXPECTED
+    path = folder / records.EXPECTED
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     sets = known.get("sets", {}) | {
         each.name: {
             "split": each.split,
-            "ids": [
-                each.store.meta(index)["id"]
-                for index in range(
-                    min(first or each.store.num_examples, each.store.num_examples)
-                )
-            ],
+            "ids": [each.store.meta(index)["id"] for index in range(each.examples)],
         }
         for each in wanted
     }

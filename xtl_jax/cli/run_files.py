@@ -55,11 +55,8 @@ def read(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     path = pathlib.Path(run_dir) / "run.json"
     if not path.is_file():
         return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not complete JSON ({error})") from None
-    if not isinstance(found, dict) or found.get("version") != FORMAT:
+    found = records.read_document(path)
+    if found.get("version") != FORMAT:
         raise UserError(f"{path} was not written by this version of xtl train")
     return found
 

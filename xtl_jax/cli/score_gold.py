@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from xtl_tasks.family import Family
     from xtl_tasks.loading import TaskSettings
 
-EXPECTED = "expected.json"  # beside the prediction files
-
 
 class GoldReader:
     """Reads the examples that a prediction file should cover.
@@ -51,7 +49,7 @@ class GoldReader:
         self._find = find
         self._required = data_dir is not None
         self._run = _json(pathlib.Path(run_dir) / "run.json").get("run", {})
-        self._expected = _json(pathlib.Path(run_dir) / "predictions" / EXPECTED)
+        self._expected = _json(pathlib.Path(run_dir) / "predictions" / records.EXPECTED)
         self._data_dir = data_dir or self._run.get("data_dir") or None
         self.not_checked: list[str] = []
 
@@ -98,8 +96,8 @@ class GoldReader:
             return None
         if listed_split != split:
             raise UserError(
-                f"{name}: {EXPECTED} lists its {listed_split} split, the predictions "
-                f"are of {split}; make them again with `xtl predict`"
+                f"{name}: {records.EXPECTED} lists its {listed_split} split, the "
+                f"predictions are of {split}; make them again with `xtl predict`"
             )
         return ids
 

@@ -17,11 +17,11 @@ def evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, float]]:
     family, _ = catalog.find(inputs.dev.task)
     if family.metric is None:
         return _text_evaluation(inputs, mesh)
-    from xtl_jax.cli import devices
     from xtl_jax.cli.predict import processed
     from xtl_jax.data.features import Lengths
     from xtl_jax.infer.predict import predict
     from xtl_jax.metrics.metric import add
+    from xtl_jax.train import sharding
 
     metric = family.metric
     run, dev = inputs.config.run, inputs.dev
@@ -34,7 +34,7 @@ def evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, float]]:
             decode_length=run.decode_length or run.lengths["targets"],
             batch_size=run.predict_batch_size,
             first=run.eval_examples,
-            put=devices.put_batch(mesh),
+            put=sharding.put_batch(mesh),
         )
         metas = map(dev.store.meta, range(len(predictions)))
         counts = (
@@ -55,9 +55,9 @@ def _text_evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, flo
     """Loss per token on held-out text, its holes drawn once and for all."""
     import jax
 
-    from xtl_jax.cli import devices
     from xtl_jax.data.features import Lengths
     from xtl_jax.data.pipeline import Feed
+    from xtl_jax.train import sharding
     from xtl_jax.train.step import batch_loss
 
     run, dev = inputs.config.run, inputs.dev
@@ -71,7 +71,7 @@ def _text_evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, flo
         pack=run.pack,
         shard=train_inputs.shard(),
     )
-    put = devices.put_batch(mesh)
+    put = sharding.put_batch(mesh)
     batches = max(1, run.eval_examples // run.batch_size)
 
     @jax.jit
@@ -84,10 +84,7 @@ def _text_evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, flo
         )
 
     def evaluate(state: Any) -> dict[str, float]:
-        found = [
-            sums(state.params, {k: put(v) for k, v in feed.batch(step).items()})
-            for step in range(batches)
-        ]
+        found = [sums(state.params, put(feed.batch(step))) for step in range(batches)]
         tokens = sum(float(each.tokens) for each in found)
         loss = sum(float(each.loss) for each in found) / tokens
         hits = sum(float(each.correct) for each in found)

@@ -352,10 +352,16 @@ def _meta(
         for name in TASK_FEATURES
     }
     references = [_text(value) for value in row.get("references", [])]
-    return {
+    meta: dict[str, Any] = {
         "id": _text(row["id"]) if "id" in row else str(number),
         "inputs": texts["inputs"],
         "targets": texts["targets"],
         "references": references or [texts["targets"]],
         "context": _text(row["context"]) or None if "context" in row else None,
     }
+    # Only kinds that have them carry them.
+    if len(options := row.get("options", ())):
+        meta["options"] = [_text(option) for option in options]
+    if side := _text(row.get("side", "")):
+        meta["side"] = side
+    return meta

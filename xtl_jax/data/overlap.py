@@ -19,7 +19,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from xtl_jax.data.rows import PairRow, QuestionRow, Row, TextRow
+from xtl_jax.data.rows import (
+    ChoiceRow,
+    PairRow,
+    QuestionRow,
+    Row,
+    TaggedRow,
+    TextRow,
+)
 
 _SHOWN = 3
 _SHORTEST = 40  # characters of a context that is looked for inside documents
@@ -57,6 +64,10 @@ def texts(row: Row) -> Iterator[tuple[str, str]]:
         yield "question", row.question
         yield "context", row.context
         yield "id", row.id
+    elif isinstance(row, ChoiceRow):
+        yield "pair", f"{row.context} {row.question} | {' '.join(row.options)}"
+    elif isinstance(row, TaggedRow):
+        yield "context", " ".join(row.tokens)
     elif isinstance(row, PairRow):
         yield "pair", f"{row.first} | {row.second}"
     else:

@@ -17,7 +17,7 @@ import dataclasses
 import functools
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from xtl_jax.data.rows import PairRow, QuestionRow, TextRow
 
@@ -29,6 +29,10 @@ NLI_DIGITS = ("0", "1", "2")
 PARAPHRASE_WORDS = ("different_meaning", "paraphrase")  # class ids 0, 1
 
 
+# Of retrieval: which of the two sets of vectors an example belongs to.
+Side = Literal["", "query", "candidate"]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Example:
     """One text-to-text example, before tokenization."""
@@ -37,7 +41,11 @@ class Example:
     inputs: str
     targets: str
     references: tuple[str, ...]  # raw gold texts for the scorer
-    context: str | None = None  # raw text that an extracted answer must lie in
+    # Raw text that an answer is projected onto: what an extracted answer must lie in;
+    # of a tagged sentence its tokens, tabs between them.
+    context: str | None = None
+    options: tuple[str, ...] = ()  # targets to rank against each other
+    side: Side = ""
 
 
 def pad_punctuation(text: str) -> str:
@@ -217,4 +225,6 @@ def as_mapping(example: Example) -> Mapping[str, Any]:
         "targets": example.targets,
         "references": list(example.references),
         "context": example.context or "",
+        "options": list(example.options),
+        "side": example.side,
     }

@@ -1,17 +1,22 @@
 """Rows as the releases mean them, before any prompt.
 
-A reader turns a file into rows, a prompt turns a row into an `Example`. Three kinds
-cover the catalogue: a question about a context, a labelled pair of texts, a text.
+A reader turns a file into rows, a prompt turns a row into an `Example`. Six kinds cover
+the catalogue: a question about a context, a labelled pair of texts, a choice between
+options, a tagged sentence, a text to be found or to find others by, a plain text.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class QuestionRow:
-    """A question whose answers are spans of its context (SQuAD and its family)."""
+    """A question whose answers are spans of its context (SQuAD and its family).
+
+    SQuAD v2.0 has questions without an answer: their `answers` are empty.
+    """
 
     id: str
     question: str
@@ -35,6 +40,38 @@ class PairRow:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ChoiceRow:
+    """Options of which one is right, after a context, a question, or both."""
+
+    id: str
+    context: str  # "" where there is none
+    question: str  # "" where there is none; of COPA `cause` or `effect`
+    options: tuple[str, ...]
+    answer: int  # index of the right option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaggedRow:
+    """A sentence with one tag a token."""
+
+    id: str
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]  # as many
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RetrievalRow:
+    """A text of one of the two sets of a retrieval task."""
+
+    id: str
+    text: str
+    side: Literal["query", "candidate"]
+    # Of a query: ids of the candidates that are right. Empty where none is, or where
+    # the release keeps them apart.
+    answers: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TextRow:
     """Plain text, for objectives that need no label."""
 
@@ -42,4 +79,4 @@ class TextRow:
     text: str
 
 
-Row = QuestionRow | PairRow | TextRow
+Row = QuestionRow | PairRow | ChoiceRow | TaggedRow | RetrievalRow | TextRow

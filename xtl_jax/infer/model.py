@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import re
 from typing import Any
 
@@ -27,6 +26,7 @@ from etils import epath
 
 from xtl_jax.checkpoint import huggingface, store, t5x
 from xtl_jax.errors import UserError
+from xtl_jax.infer import records
 from xtl_jax.model import decoding
 from xtl_jax.model.loss import token_losses
 from xtl_jax.model.sizes import ModelConfig
@@ -222,17 +222,8 @@ def _only_step(path: str, asked: int | None, found: int) -> None:
         raise UserError(f"{path} has no checkpoint of step {asked}, but of {found}")
 
 
-def run_document(run_dir: epath.Path) -> dict[str, Any]:
-    """The resolved config that a run directory keeps in `run.json`."""
-    path = run_dir / "run.json"
-    try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not complete JSON: {error}") from error
-
-
 def _ours(folder: epath.Path, *, dtype: str, step: int | None) -> LoadedModel:
-    document = run_document(folder)
+    document = records.read_document(folder / "run.json")
     try:
         config = ModelConfig(**document["model"])
         size = document["environment"].get("vocabulary_size", config.vocab)

@@ -26,6 +26,7 @@ from typing import Any
 from xtl_jax.errors import UserError, near
 
 MAKE_AGAIN = "make it again with `xtl predict`"
+EXPECTED = "expected.json"  # beside the prediction files: what should be there
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,24 @@ def read(path: str | os.PathLike[str]) -> list[Record]:
             f"there; {MAKE_AGAIN}"
         )
     return records
+
+
+def read_document(path: Any) -> dict[str, Any]:
+    """The JSON object in a file of a run, such as `run.json`.
+
+    Args:
+        path: a `pathlib.Path`, or an `epath.Path` that may be remote.
+
+    Raises:
+        UserError: it is no complete JSON object.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not complete JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} must hold a JSON object")
+    return found
 
 
 def write(path: str | os.PathLike[str], records: Iterable[Record]) -> None:

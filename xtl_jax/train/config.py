@@ -176,10 +176,13 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         >>> changed({"seed": 0, "steps": 5}, {"seed": 1, "steps": 9})
         ['seed: 0 -> 1']
     """
+    mutable = MUTABLE
+    if "linear" in (old.get("schedule"), new.get("schedule")):
+        mutable = MUTABLE - {"steps"}  # the learning rate falls to 0 there
     return [
         f"{key}: {old.get(key)!r} -> {new.get(key)!r}"
         for key in sorted(set(old) | set(new))
-        if key not in MUTABLE and old.get(key) != new.get(key)
+        if key not in mutable and old.get(key) != new.get(key)
     ]
 
 

@@ -54,14 +54,7 @@ def to_device(
     fed: Iterator[tuple[dict[str, np.ndarray], Any]], mesh: Mesh
 ) -> Iterator[Work]:
     """Batches on the mesh, the next one under way while the last is computed on."""
-    place = sharding.batch_sharding(mesh)
-
-    def put(batch: dict[str, np.ndarray]) -> Any:
-        return {
-            name: jax.make_array_from_process_local_data(place, array)
-            for name, array in batch.items()
-        }
-
+    put = sharding.put_batch(mesh)
     waiting: Work | None = None
     for batch, position in fed:
         tokens = int((batch["encoder_input_tokens"] > 0).sum())

@@ -9,6 +9,7 @@ batch has taken `fsdp`, on nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -137,6 +138,18 @@ def state_sharding(mesh: Mesh, params: Any, state: Any) -> Any:
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """Rows split over data and fsdp."""
     return NamedSharding(mesh, PartitionSpec(("data", "fsdp")))
+
+
+def put_batch(mesh: Mesh) -> Callable[[Any], Any]:
+    """A function that lays this host's rows, of an array or a tree, over the mesh."""
+    place = batch_sharding(mesh)
+
+    def put(rows: Any) -> Any:
+        return jax.tree.map(
+            lambda array: jax.make_array_from_process_local_data(place, array), rows
+        )
+
+    return put
 
 
 def _names(path: tuple[Any, ...]) -> tuple[str, ...]:

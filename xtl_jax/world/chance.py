@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -54,19 +53,6 @@ def qa_chance_percent(
     if not chances:
         raise ValueError("qa_chance_percent needs at least one row, got none")
     return 100.0 * sum(chances) / len(chances)
-
-
-def label_chance_percent(labels: Iterable[str]) -> float:
-    """Accuracy, in percent, of always giving the most frequent label.
-
-    Example:
-        >>> label_chance_percent(["neutral", "entailment", "neutral", "neutral"])
-        75.0
-    """
-    counts = Counter(labels)
-    if not counts:
-        raise ValueError("label_chance_percent needs at least one label, got none")
-    return 100.0 * max(counts.values()) / counts.total()
 
 
 def candidates(
