@@ -119,7 +119,8 @@ def params(run_dir: pathlib.Path) -> list[np.ndarray]:
 
     from xtl_jax.checkpoint import store
 
-    newest = max(int(p.name) for p in (run_dir / "checkpoints").iterdir())
+    names = [path.name for path in (run_dir / "checkpoints").iterdir()]
+    newest = max(int(name) for name in names if name.isdecimal())
     step, tree = store.read_params(epath.Path(run_dir), step=newest)
     assert step == newest
     return jax.tree.leaves(tree)

@@ -83,7 +83,7 @@ def test_scores_of_targets_agree(t5x_random):
 def test_greedy_decoding_agrees_id_by_id(t5x_random):
     config, params, expected, batch = t5x_random
     decoded = jax.jit(
-        lambda params, ids: decoding.greedy(
+        lambda params, ids: decoding.decode(
             *(config, params, ids), max_length=24, vocabulary_size=config.vocab
         )
     )(params, batch["encoder_input_tokens"])
@@ -110,7 +110,7 @@ def test_a_model_that_t5x_trained_gives_its_logits_and_loss(t5x_trained):
 def test_a_model_that_t5x_trained_decodes_the_same_answers(t5x_trained):
     config, params, expected, batch = t5x_trained
     decoded = jax.jit(
-        lambda params, ids: decoding.greedy(
+        lambda params, ids: decoding.decode(
             *(config, params, ids), max_length=8, vocabulary_size=config.vocab
         )
     )(params, batch["encoder_input_tokens"])

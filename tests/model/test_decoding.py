@@ -25,7 +25,7 @@ def ending(toy_params):
 def greedy(toy):
     """Compiled once: 200 of the 256 rows are real ids."""
     return jax.jit(
-        lambda params, inputs: decoding.greedy(
+        lambda params, inputs: decoding.decode(
             *(toy, params, inputs), max_length=LENGTH, vocabulary_size=200
         )
     )
@@ -100,3 +100,35 @@ def test_decoding_ends_with_the_longest_row(ending, greedy, inputs):
     decoded = greedy(ending, inputs)
     lengths = [_length(row) for row in np.asarray(decoded.tokens)]
     assert int(decoded.steps) == max(lengths)
+
+
+def test_draws_follow_the_probabilities_and_the_seed(toy, ending, inputs):
+    model = LoadedModel(
+        config=toy, params=ending, source="toy", step=0, vocabulary_size=200
+    )
+    rows = np.tile(inputs[:1], (2000, 1))
+    drawn = model.generate(inputs=rows, max_length=1, temperature=2.0, seed=3)[:, 0]
+    again = model.generate(inputs=rows, max_length=1, temperature=2.0, seed=3)[:, 0]
+    other = model.generate(inputs=rows, max_length=1, temperature=2.0, seed=4)[:, 0]
+    assert np.array_equal(drawn, again)
+    assert not np.array_equal(drawn, other)
+    logits = model.logits(inputs=rows[:1], decoder_inputs=[[0]])[0, 0, :200]
+    wanted = np.asarray(jax.nn.softmax(logits / 2.0))
+    seen = np.bincount(drawn, minlength=200) / 2000
+    # 5 standard deviations of a share of 2,000 draws
+    assert np.all(np.abs(seen - wanted) < 5 * np.sqrt(wanted / 2000) + 1e-3)
+
+
+def test_top_k_and_top_p_keep_the_most_probable_ids():
+    logits = jnp.log(jnp.array([[0.5, 0.1, 0.3, 0.1 - 1e-3, 1e-3]]))
+
+    def kept(**settings):
+        found = decoding.within(logits, decoding.Sampling(temperature=1.0, **settings))
+        return np.flatnonzero(np.isfinite(found[0])).tolist()
+
+    assert kept() == [0, 1, 2, 3, 4]
+    assert kept(top_k=2) == [0, 2]
+    assert kept(top_p=0.5) == [0]
+    assert kept(top_p=0.51) == [0, 2]
+    assert kept(top_p=0.85) == [0, 1, 2]
+    assert kept(top_k=3, top_p=0.6) == [0, 2]

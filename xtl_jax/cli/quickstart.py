@@ -47,7 +47,7 @@ STAGES = (
         "target task, English, straight from pre-training",
     ),
 )
-SCORED = ("with_intermediate", "without_intermediate")
+SCORED = ("without_intermediate", "with_intermediate")  # the baseline first
 
 
 def add_parser(commands: Any) -> None:

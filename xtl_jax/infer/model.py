@@ -27,7 +27,7 @@ from etils import epath
 from xtl_jax.checkpoint import huggingface, store, t5x
 from xtl_jax.errors import UserError
 from xtl_jax.infer import records
-from xtl_jax.model import decoding
+from xtl_jax.model import beam, decoding
 from xtl_jax.model.loss import token_losses
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.model.t5 import T5
@@ -73,13 +73,53 @@ class LoadedModel:
         return np.asarray(_score(self.config, self.params, inputs, targets))
 
     def generate(
-        self, *, inputs: Int[Array, "batch length"], max_length: int = 32
+        self,
+        *,
+        inputs: Int[Array, "batch length"],
+        max_length: int = 32,
+        beams: int = 1,
+        length_penalty: float = 0.6,
+        rule: beam.Rule = "t5x",
+        early_stopping: bool = False,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        prefix: Int[Array, "batch forced"] | None = None,
     ) -> Int[np.ndarray, "batch max_length"]:
-        """Greedy decoding: ids up to the end id, which is included, then 0."""
+        """Ids up to the end id, which is included, then 0.
+
+        Args:
+            inputs: ids; 0 is padding.
+            max_length: ids at most, with the end id and a prefix.
+            beams: 1 takes the most probable next id, or draws it; more search.
+            length_penalty: of the search: the exponent of the length.
+            rule: of the search: whose penalty and stopping, "t5x" or "huggingface".
+            early_stopping: of the rule "huggingface".
+            temperature: 0 takes the most probable id; more draws.
+            top_k: of drawing: from so many of the most probable ids; 0 from all.
+            top_p: of drawing: from the fewest ids that have this probability together.
+            seed: of drawing.
+            prefix: ids that each text begins with.
+
+        Raises:
+            UserError: settings that are out of range or contradict each other.
+        """
         decoded = generate(
             *(self.config, self.params, self._ids(inputs)),
             max_length=max_length,
             vocabulary_size=self.vocabulary_size,
+            method=method(
+                beams=beams,
+                length_penalty=length_penalty,
+                rule=rule,
+                early_stopping=early_stopping,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                seed=seed,
+            ),
+            prefix=None if prefix is None else self._ids(prefix),
         )
         return np.asarray(decoded.tokens)
 
@@ -116,8 +156,45 @@ class LoadedModel:
         return jnp.asarray(array, jnp.int32)
 
 
+Method = decoding.Sampling | beam.BeamSearch
+
+
+def method(
+    *,
+    beams: int = 1,
+    length_penalty: float = 0.6,
+    rule: beam.Rule = "t5x",
+    early_stopping: bool = False,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> Method:
+    """How texts are decoded; the settings are those of `LoadedModel.generate`.
+
+    Raises:
+        UserError: they are out of range or contradict each other.
+    """
+    if beams == 1:
+        return decoding.Sampling(
+            temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
+        )
+    if temperature:
+        raise UserError(
+            f"beams={beams} searches and temperature={temperature} draws: give one"
+        )
+    return beam.BeamSearch(
+        beams=beams,
+        length_penalty=length_penalty,
+        rule=rule,
+        early_stopping=early_stopping,
+    )
+
+
 @functools.partial(
-    jax.jit, static_argnums=0, static_argnames=("max_length", "vocabulary_size")
+    jax.jit,
+    static_argnums=0,
+    static_argnames=("max_length", "vocabulary_size", "method"),
 )
 def generate(
     config: ModelConfig,
@@ -126,14 +203,29 @@ def generate(
     *,
     max_length: int,
     vocabulary_size: int,
+    method: Method = decoding.GREEDY,
+    prefix: Int[Array, "batch forced"] | None = None,
 ) -> decoding.Decoded:
-    """Compiled greedy decoding; one compilation per shape of `inputs`."""
-    return decoding.greedy(
-        config,
-        params,
-        inputs,
+    """Compiled decoding, one text a row; one compilation per shape of `inputs`."""
+    if isinstance(method, beam.BeamSearch):
+        found = beam.search(
+            *(config, params, inputs),
+            settings=method,
+            max_length=max_length,
+            vocabulary_size=vocabulary_size,
+            prefix=prefix,
+        )
+        return decoding.Decoded(
+            tokens=found.tokens[:, 0],
+            log_probability=found.log_probability[:, 0],
+            steps=found.steps,
+        )
+    return decoding.decode(
+        *(config, params, inputs),
         max_length=max_length,
         vocabulary_size=vocabulary_size,
+        sampling=method,
+        prefix=prefix,
     )
 
 

@@ -2,16 +2,19 @@
 
 Keys and values of the encoder's output are computed once per input, those of earlier
 target positions once per position; both lie in a cache with a leading `layers` axis.
-Decoding ends when every row has written its end-of-sequence id.
+Decoding ends when every row has written its end-of-sequence id. `beam.py` searches with
+the same steps.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from xtl_jax.errors import UserError
 from xtl_jax.model.layers import RelativeBias, RMSNorm, mask_bias
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.model.t5 import T5, DecoderLayer, Embedding, Head
@@ -22,15 +25,87 @@ PAD = 0
 
 
 class Decoded(NamedTuple):
-    """Greedy output of a batch."""
+    """One text for each row of a batch."""
 
     tokens: Int[Array, "batch length"]  # ids, the end id included, then 0
     log_probability: Float[Array, " batch"]  # nats, summed up to the end id
     steps: Int[Array, ""]  # positions computed
+    # Nats, 0 after the end id; a search does not keep them.
+    token_log_probabilities: Float[Array, "batch length"] | None = None
 
 
-def start(config: ModelConfig, params: Any, encoded: Array, max_length: int) -> Any:
-    """The cache before the first position, every leaf [layers, batch, ...]."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How the next id is drawn; temperature 0 takes the most probable one.
+
+    Attributes:
+        temperature: logits are divided by it.
+        top_k: only so many of the most probable ids are drawn from; 0: all.
+        top_p: only the most probable ids that together have this probability are.
+        seed: of the draws. Row i of a batch draws by (seed, i, position) alone.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1:
+            raise UserError(
+                f"temperature={self.temperature} and top_k={self.top_k} must be at "
+                f"least 0, top_p={self.top_p} must be in (0, 1]"
+            )
+
+
+GREEDY = Sampling()
+
+
+class Prefix(NamedTuple):
+    """Ids that decoding is made to begin with; 0 where a row has no more of them."""
+
+    ids: Int[Array, "batch forced"]
+    lengths: Int[Array, " batch"]
+
+    @classmethod
+    def of(cls, ids: Array) -> Prefix:
+        """A prefix for each row."""
+        return cls(ids=ids, lengths=jnp.sum(ids > 0, axis=1))
+
+    def apply(self, log_probs: Array, index: Array) -> Array:
+        """Log-probabilities [batch, ..., vocab]; a forced id is certain, at no cost."""
+        place = jnp.minimum(index, self.ids.shape[1] - 1)
+        certain = jax.nn.one_hot(
+            jnp.take(self.ids, place, axis=1), log_probs.shape[-1], dtype=bool
+        )
+        forced = index < self.lengths
+        between = range(1, log_probs.ndim - 1)  # axes that the prefix does not know
+        certain = jnp.expand_dims(certain, between)
+        forced = jnp.expand_dims(forced, (*between, log_probs.ndim - 1))
+        shape = log_probs.shape
+        return jnp.where(
+            jnp.broadcast_to(forced, shape),
+            jnp.broadcast_to(jnp.where(certain, 0.0, -jnp.inf), shape),
+            log_probs,
+        )
+
+
+def encode(
+    config: ModelConfig, params: Any, inputs: Int[Array, "batch length"]
+) -> tuple[Array, Float[Array, "batch 1 1 length"]]:
+    """Encoded inputs, and the mask that decoding sees them through."""
+    encoded: Any = T5(config).apply({"params": params}, inputs, method="encode")
+    return encoded, mask_bias(inputs > 0)[:, None, None, :]
+
+
+def start(
+    config: ModelConfig, params: Any, encoded: Array, *, max_length: int, beams: int = 1
+) -> Any:
+    """The cache before the first position, every leaf [layers, batch, ...].
+
+    Keys of earlier positions have a row for each beam, those of the encoder one for all
+    beams of an input.
+    """
 
     def cross(layer: Any) -> Any:
         return DecoderLayer(config, "eval").apply(
@@ -38,8 +113,8 @@ def start(config: ModelConfig, params: Any, encoded: Array, max_length: int) -> 
         )
 
     keys, values = jax.lax.map(cross, params["decoder"]["layers"])
-    batch = encoded.shape[0]
-    shape = (config.decoder_layers, batch, max_length, config.heads, config.head_dim)
+    rows = encoded.shape[0] * beams
+    shape = (config.decoder_layers, rows, max_length, config.heads, config.head_dim)
     empty = jnp.zeros(shape, encoded.dtype)
     return {
         "self_keys": empty,
@@ -53,11 +128,14 @@ def next_logits(
     config: ModelConfig,
     params: Any,
     cache: Any,
-    ids: Int[Array, " batch"],
+    ids: Int[Array, " rows"],
     index: Int[Array, ""],
     cross_bias: Float[Array, "batch 1 1 length"],
-) -> tuple[Float[Array, "batch vocab"], Any]:
-    """Logits after `ids` at position `index`, and the cache with that position in."""
+) -> tuple[Float[Array, "rows vocab"], Any]:
+    """Logits after `ids` at position `index`, and the cache with that position in.
+
+    There are as many rows as inputs, or a whole number of beams for each.
+    """
     decoder = params["decoder"]
     max_length = cache["self_keys"].shape[2]
     table: Any = RelativeBias(config, bidirectional=False).apply(
@@ -80,55 +158,107 @@ def next_logits(
     return logits[:, 0], cache
 
 
-def greedy(
+def only_real(
+    logits: Float[Array, "rows vocab"], vocabulary_size: int
+) -> Float[Array, "rows vocab"]:
+    """Logits with the padding rows of the vocabulary out of reach."""
+    real = jnp.arange(logits.shape[-1])[None] < vocabulary_size
+    return jnp.where(jnp.broadcast_to(real, logits.shape), logits, -jnp.inf)
+
+
+def decode(
     config: ModelConfig,
     params: Any,
     inputs: Int[Array, "batch length"],
     *,
     max_length: int,
     vocabulary_size: int,
+    sampling: Sampling = GREEDY,
+    prefix: Int[Array, "batch forced"] | None = None,
 ) -> Decoded:
-    """The most probable next id, again and again.
+    """One text a row: the most probable next id again and again, or drawn ones.
 
     Args:
         config: the model's shape.
         params: its parameters.
         inputs: token ids, 0 is padding.
-        max_length: positions at most, the end id included.
+        max_length: positions at most, the end id and a prefix included.
         vocabulary_size: ids that exist; rows of the head beyond them are padding and
             are never chosen.
+        sampling: how ids are drawn; by default the most probable is taken.
+        prefix: ids that the text begins with; they have log-probability 0.
     """
-    encoded: Any = T5(config).apply({"params": params}, inputs, method="encode")
-    cross_bias = mask_bias(inputs > 0)[:, None, None, :]
+    encoded, cross_bias = encode(config, params, inputs)
     batch = inputs.shape[0]
-    real = jnp.arange(config.vocab)[None] < vocabulary_size
 
     def unfinished(state: Any) -> Array:
         index, _, _, _, done, _ = state
         return (index < max_length) & ~jnp.all(done)
 
     def advance(state: Any) -> Any:
-        index, ids, tokens, total, done, cache = state
+        index, ids, tokens, gains, done, cache = state
         logits, cache = next_logits(config, params, cache, ids, index, cross_bias)
-        logits = jnp.where(jnp.broadcast_to(real, logits.shape), logits, -jnp.inf)
-        best = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+        logits = only_real(logits, vocabulary_size)
         log_probs = jax.nn.log_softmax(logits, axis=-1)
-        gain = jnp.take_along_axis(log_probs, best[:, None], axis=-1)[:, 0]
-        best = jnp.where(done, PAD, best)
-        total = total + jnp.where(done, 0.0, gain)
-        tokens = jax.lax.dynamic_update_slice_in_dim(
-            tokens, best[:, None], index, axis=1
-        )
-        return index + 1, best, tokens, total, done | (best == EOS), cache
+        if prefix is not None:
+            log_probs = Prefix.of(prefix).apply(log_probs, index)
+        if sampling.temperature == 0.0:
+            chosen = jnp.argmax(log_probs, axis=-1).astype(jnp.int32)
+        else:
+            chosen = _draw(log_probs, sampling, index)
+        gain = jnp.take_along_axis(log_probs, chosen[:, None], axis=-1)[:, 0]
+        chosen = jnp.where(done, PAD, chosen)
+        write = jax.lax.dynamic_update_slice_in_dim
+        tokens = write(tokens, chosen[:, None], index, axis=1)
+        gains = write(gains, jnp.where(done, 0.0, gain)[:, None], index, axis=1)
+        return index + 1, chosen, tokens, gains, done | (chosen == EOS), cache
 
     # A row of nothing but padding is a filler of the last batch: finished at once.
     state = (
         jnp.int32(0),
         jnp.full((batch,), PAD, jnp.int32),
         jnp.full((batch, max_length), PAD, jnp.int32),
-        jnp.zeros((batch,), jnp.float32),
+        jnp.zeros((batch, max_length), jnp.float32),
         ~jnp.any(inputs > 0, axis=1),
-        start(config, params, encoded, max_length),
+        start(config, params, encoded, max_length=max_length),
     )
-    index, _, tokens, total, _, _ = jax.lax.while_loop(unfinished, advance, state)
-    return Decoded(tokens=tokens, log_probability=total, steps=index)
+    index, _, tokens, gains, _, _ = jax.lax.while_loop(unfinished, advance, state)
+    return Decoded(
+        tokens=tokens,
+        log_probability=jnp.sum(gains, axis=1),
+        token_log_probabilities=gains,
+        steps=index,
+    )
+
+
+def _draw(
+    log_probs: Float[Array, "batch vocab"], sampling: Sampling, index: Array
+) -> Int[Array, " batch"]:
+    """One id a row."""
+    key = jax.random.fold_in(jax.random.key(sampling.seed), index)
+    keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(
+        jnp.arange(log_probs.shape[0])
+    )
+    allowed = within(log_probs / sampling.temperature, sampling)
+    return jax.vmap(jax.random.categorical)(keys, allowed).astype(jnp.int32)
+
+
+def within(
+    logits: Float[Array, "batch vocab"], sampling: Sampling
+) -> Float[Array, "batch vocab"]:
+    """Logits with what `top_k` and then `top_p` leave out at minus infinity.
+
+    `top_p` keeps the fewest ids, the most probable first, that reach it together.
+    """
+    shape = logits.shape
+    if 0 < sampling.top_k < shape[-1]:
+        least = jax.lax.top_k(logits, sampling.top_k)[0][:, -1:]
+        logits = jnp.where(logits < jnp.broadcast_to(least, shape), -jnp.inf, logits)
+    if sampling.top_p < 1.0:
+        ordered = jnp.sort(logits, axis=-1, descending=True)
+        shares = jax.nn.softmax(ordered, axis=-1)
+        before = jnp.cumsum(shares, axis=-1) - shares
+        kept = jnp.sum(before < sampling.top_p, axis=-1, keepdims=True)
+        least = jnp.take_along_axis(ordered, kept - 1, axis=-1)
+        logits = jnp.where(logits < jnp.broadcast_to(least, shape), -jnp.inf, logits)
+    return logits

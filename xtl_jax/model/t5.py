@@ -89,13 +89,17 @@ class DecoderLayer(nn.Module):
 
     def step(
         self,
-        x: Float[Array, "batch 1 embed"],
+        x: Float[Array, "rows 1 embed"],
         index: Int[Array, ""],
         cache: dict[str, Array],
         self_bias: Array,
         cross_bias: Array,
     ) -> tuple[Array, dict[str, Array]]:
-        """Position `index` alone; `cache` holds what earlier positions computed."""
+        """Position `index` alone; `cache` holds what earlier positions computed.
+
+        Rows are the beams of the inputs, those of one input side by side: they ask its
+        encoder keys together, as if they were positions.
+        """
         y = self.pre_self_attention_layer_norm(x)
         key, value = self.self_attention.keys_values(y)
         update = jax.lax.dynamic_update_slice_in_dim
@@ -103,9 +107,12 @@ class DecoderLayer(nn.Module):
         values = update(cache["self_values"], value, index, axis=1)
         x = x + self.self_attention.attend(y, keys, values, self_bias)
         y = self.pre_cross_attention_layer_norm(x)
-        x = x + self.encoder_decoder_attention.attend(
-            y, cache["cross_keys"], cache["cross_values"], cross_bias
+        inputs = cache["cross_keys"].shape[0]
+        y = self.encoder_decoder_attention.attend(
+            y.reshape(inputs, -1, y.shape[-1]),
+            *(cache["cross_keys"], cache["cross_values"], cross_bias),
         )
+        x = x + y.reshape(x.shape)
         x = x + self.mlp(self.pre_mlp_layer_norm(x))
         return x, {**cache, "self_keys": keys, "self_values": values}
 
