@@ -240,9 +240,10 @@ def t5x_trained(shared):
 def _t5x(folder, checkpoint, expected):
     from etils import epath
 
-    from xtl_jax.checkpoint import t5x
+    from xtl_jax.checkpoint import names, t5x
 
-    config, params = t5x.read(epath.Path(folder / checkpoint))
+    source = t5x.source(epath.Path(folder / checkpoint))
+    config, params = source.config, names.tree(source)
     with np.load(folder / expected) as file:
         expected = dict(file)
     batch = {k: v for k, v in expected.items() if k.startswith(("encoder_i", "deco"))}
@@ -255,9 +256,10 @@ def hf_tiny(shared):
     """The Hugging Face model with random parameters; it has no one batch."""
     from etils import epath
 
-    from xtl_jax.checkpoint import huggingface
+    from xtl_jax.checkpoint import huggingface, names
 
     folder = shared / "conformance/hf"
-    config, params = huggingface.read(epath.Path(folder / "mt5_tiny"))
+    source = huggingface.source(epath.Path(folder / "mt5_tiny"))
+    config, params = source.config, names.tree(source)
     with np.load(folder / "mt5_tiny_expected.npz") as file:
         return Reference(config, params, dict(file), {})

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from etils import epath
 
-from xtl_jax.checkpoint import huggingface
+from xtl_jax.checkpoint import huggingface, names
 from xtl_jax.errors import UserError
 
 
 def _read(folder):
-    return huggingface.read(epath.Path(folder))
+    source = huggingface.source(epath.Path(folder))
+    return source.config, names.tree(source)
 
 
 @pytest.fixture
@@ -121,6 +122,8 @@ def test_a_missing_shard_is_named(copy):
         _read(folder)
 
 
-def test_pickled_weights_are_not_read_and_the_way_out_is_said(shared):
-    with pytest.raises(UserError, match=r"safe_serialization=True"):
-        _read(shared / "conformance/hf/mt5_tiny_bin")
+def test_weights_of_pytorch_are_the_same_arrays(shared, hf_tiny):
+    config, params = _read(shared / "conformance/hf/mt5_tiny_bin")
+    assert config == hf_tiny.config
+    pairs = zip(*map(jax.tree.leaves, (params, hf_tiny.params)), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)

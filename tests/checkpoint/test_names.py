@@ -24,14 +24,16 @@ def _name(path, layer):
 
 
 def _assemble(toy, arrays, **settings):
-    return names.assemble(
+    source = names.source(
         toy,
-        source="somewhere",
-        name=_name,
+        name="somewhere",
+        step=0,
+        foreign=_name,
         read=arrays.__getitem__,
         known=set(arrays),
         **settings,
     )
+    return names.tree(source)
 
 
 def test_layers_are_stacked_in_order_as_float32(toy, arrays):

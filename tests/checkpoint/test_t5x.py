@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 from etils import epath
 
-from xtl_jax.checkpoint import t5x
+from xtl_jax.checkpoint import names, t5x
 from xtl_jax.errors import UserError
 
 ARRAY = "target.decoder.layers_1.mlp.wo.kernel"
+
+
+def _read(folder):
+    source = t5x.source(epath.Path(folder))
+    return source.config, names.tree(source)
 
 
 def _paths(tree):
@@ -31,7 +36,7 @@ def test_the_shape_is_read_off_the_arrays(t5x_random):
 
 def test_bfloat16_in_many_chunks_is_the_same_rounded(shared, t5x_random):
     folder = shared / "conformance/t5x/random_legacy_bf16_chunked/checkpoint_0"
-    config, params = t5x.read(epath.Path(folder))
+    config, params = _read(folder)
     assert config == t5x_random.config
     whole, chunked = _paths(t5x_random.params), _paths(params)
     assert whole.keys() == chunked.keys()
@@ -48,7 +53,7 @@ def test_the_orbax_layout_holds_a_sister_run_of_the_legacy_one(shared, t5x_train
     its name, and would be unlike any other one.
     """
     folder = shared / "conformance/t5x/trained_orbax/checkpoint_300"
-    config, params = t5x.read(epath.Path(folder))
+    config, params = _read(folder)
     assert config == t5x_trained.config
     ours, sister = _paths(t5x_trained.params), _paths(params)
     assert ours.keys() == sister.keys()
@@ -93,7 +98,7 @@ def _cut(path):
 def test_a_damaged_checkpoint_names_the_file(copy, damage, message):
     damage(copy)
     with pytest.raises(UserError, match=message):
-        t5x.read(epath.Path(copy))
+        _read(copy)
 
 
 @pytest.mark.usefixtures("settled")
@@ -103,7 +108,7 @@ def test_a_damaged_orbax_checkpoint_is_named(shared, tmp_path):
     shutil.copytree(shared / "conformance/t5x/trained_orbax/checkpoint_300", folder)
     _cut(folder / "state/_METADATA")
     with pytest.raises(UserError, match=r"checkpoint_300/state is damaged"):
-        t5x.read(epath.Path(folder))
+        _read(folder)
 
 
 def test_the_step_is_in_the_name():

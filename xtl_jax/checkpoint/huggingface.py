@@ -1,21 +1,27 @@
-"""mT5 folders as Hugging Face transformers writes them: `config.json` + safetensors.
+"""mT5 folders as Hugging Face transformers writes them, read and written.
 
-Kernels lie transposed ([out, in]), the relative biases of a stack in its first block,
-and `wi_0` is the branch that goes through gelu.
+`config.json` beside `model.safetensors`, several shards of it with an index, or
+`pytorch_model.bin`. Kernels lie transposed ([out, in]), the relative biases of a stack
+in its first block, and `wi_0` is the branch that goes through gelu.
+
+A model without `lm_head.weight` shares its embedding and scales the head's input by
+1/sqrt(embed); here the head gets that product as a kernel of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-from xtl_jax.checkpoint import names
+from xtl_jax.checkpoint import names, pytorch, safetensors
+from xtl_jax.checkpoint.zarr import Done, nothing
 from xtl_jax.errors import UserError
 from xtl_jax.model.sizes import ModelConfig
 
@@ -39,6 +45,9 @@ _BLOCKS = {
 }
 # Copies of `shared.weight` that some versions write too.
 _COPIES = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}
+_EMBEDDING, _HEAD = "shared.weight", "lm_head.weight"
+
+Read = Callable[[], np.ndarray]
 
 
 def is_checkpoint(folder: epath.Path) -> bool:
@@ -46,27 +55,45 @@ def is_checkpoint(folder: epath.Path) -> bool:
     return (folder / "config.json").is_file()
 
 
-def read(folder: epath.Path) -> tuple[ModelConfig, dict[str, Any]]:
-    """Shape and parameters (float32, layers stacked) of a Hugging Face mT5."""
-    config = _config(folder / "config.json")
-    files = _files(folder)
-    params = names.assemble(
+def source(folder: epath.Path) -> names.Source:
+    """A Hugging Face mT5.
+
+    Raises:
+        UserError: arrays are missing, unknown or damaged; each is named.
+    """
+    values = _json(folder / "config.json")
+    config = _config(folder / "config.json", values)
+    tensors = _tensors(folder)
+    tied = _HEAD not in tensors and values.get("tie_word_embeddings", True)
+    if tied and _EMBEDDING in tensors:
+        embedding = tensors[_EMBEDDING]
+        tensors = {
+            **tensors,
+            _HEAD: lambda: np.float32(config.embed**-0.5) * embedding(),
+        }
+    return names.source(
         config,
-        source=str(folder),
-        name=_name,
-        read=lambda name: _tensor(files[name], name),
-        known=set(files),
+        name=str(folder),
+        step=0,
+        foreign=foreign,
+        read=lambda name: tensors[name](),
+        known=set(tensors),
         transpose=_transposed,
         ignored=lambda name: name in _COPIES,
     )
-    return config, params
 
 
-def _name(path: str, layer: int | None) -> str:
+def foreign(path: str, layer: int | None) -> str:
+    """Hugging Face's name of one of our arrays.
+
+    Example:
+        >>> foreign("encoder/layers/mlp/wo/kernel", 3)
+        'encoder.block.3.layer.1.DenseReluDense.wo.weight'
+    """
     if path == "token_embedder/embedding":
-        return "shared.weight"
+        return _EMBEDDING
     if path == "logits_dense/kernel":
-        return "lm_head.weight"
+        return _HEAD
     stack, rest = path.split("/", 1)
     if rest == "relpos_bias/rel_embedding":
         return f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
@@ -79,13 +106,92 @@ def _name(path: str, layer: int | None) -> str:
     return f"{theirs}.{_PARTS.get(part[0], part[0])}.weight"
 
 
+def write(
+    source: names.Source,
+    folder: epath.Path,
+    *,
+    vocabulary: bytes | None = None,
+    done: Done = nothing,
+) -> None:
+    """Write a folder that `MT5ForConditionalGeneration.from_pretrained` loads.
+
+    Args:
+        source: what to write.
+        folder: made where it is missing; whole shards in it are kept (a conversion that
+            was stopped goes on).
+        vocabulary: the SentencePiece model, written as `spiece.model`.
+        done: told the name and bytes of each array.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = []
+    for entry in names.entries(source.config):
+        for layer in names.layers(entry):
+            turned = _transposed(entry.path)
+            tensors.append(
+                safetensors.Tensor(
+                    name=foreign(entry.path, layer),
+                    shape=entry.shape[::-1] if turned else entry.shape,
+                    read=functools.partial(_turned, source, entry, layer, turned),
+                )
+            )
+    safetensors.write(folder, tensors, done=done)
+    if vocabulary is not None:
+        (folder / "spiece.model").write_bytes(vocabulary)
+        tokenizer = {
+            "tokenizer_class": "T5Tokenizer",
+            "eos_token": "</s>",
+            "unk_token": "<unk>",
+            "pad_token": "<pad>",
+            "extra_ids": 0,
+        }
+        (folder / "tokenizer_config.json").write_text(_dumps(tokenizer))
+    ids = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
+    (folder / "generation_config.json").write_text(_dumps(ids))
+    # Last: without it nothing takes the folder for a checkpoint.
+    (folder / "config.json").write_text(_dumps(_config_json(source.config, ids)))
+
+
+def _turned(
+    source: names.Source, entry: names.Entry, layer: int | None, turned: bool
+) -> np.ndarray:
+    array = source.read(entry, layer)
+    return array.T if turned else array
+
+
+def _config_json(config: ModelConfig, ids: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "architectures": ["MT5ForConditionalGeneration"],
+        "model_type": "mt5",
+        "vocab_size": config.vocab,
+        "d_model": config.embed,
+        "num_heads": config.heads,
+        "d_kv": config.head_dim,
+        "d_ff": config.mlp,
+        "num_layers": config.encoder_layers,
+        "num_decoder_layers": config.decoder_layers,
+        "dropout_rate": config.dropout_rate,
+        "relative_attention_num_buckets": config.buckets,
+        "relative_attention_max_distance": config.max_distance,
+        "layer_norm_epsilon": config.norm_epsilon,
+        "feed_forward_proj": "gated-gelu",
+        "is_encoder_decoder": True,
+        "tie_word_embeddings": False,
+        "tokenizer_class": "T5Tokenizer",
+        "dtype": "float32",
+        **ids,
+    }
+
+
+def _dumps(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=2, sort_keys=True) + "\n"
+
+
 def _transposed(path: str) -> bool:
     return path.endswith(("kernel", "rel_embedding"))
 
 
-def _config(path: epath.Path) -> ModelConfig:
-    values = _json(path)
-    if values.get("model_type") not in ("mt5", "t5", "umt5"):
+def _config(path: epath.Path, values: Mapping[str, Any]) -> ModelConfig:
+    if values.get("model_type") not in ("mt5", "t5"):
         raise UserError(
             f"{path}: model_type is {values.get('model_type')!r}; mt5 can be read"
         )
@@ -122,30 +228,52 @@ def _json(path: epath.Path) -> dict[str, Any]:
     return values
 
 
-def _files(folder: epath.Path) -> dict[str, epath.Path]:
-    """Tensor names to the file each lies in."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        table = _json(index).get("weight_map")
-        if not isinstance(table, dict):
-            raise UserError(f"{index} has no weight_map: copy the checkpoint again")
-        for name in table.values():
-            if not re.fullmatch(r"[\w.-]+\.safetensors", str(name)):
-                raise UserError(f"{index} names a file outside its folder: {name!r}")
-        return {tensor: folder / name for tensor, name in table.items()}
-    single = folder / "model.safetensors"
-    if not single.is_file():
-        raise UserError(
-            f"{folder} has neither model.safetensors nor model.safetensors.index.json; "
-            "save the model with safe_serialization=True"
-        )
-    with _opened(single) as file:
-        return dict.fromkeys(file.keys(), single)
+def _tensors(folder: epath.Path) -> dict[str, Read]:
+    """Tensor names to what reads each."""
+    for index, suffix in (
+        ("model.safetensors.index.json", "safetensors"),
+        ("pytorch_model.bin.index.json", "bin"),
+    ):
+        single = folder / index.removesuffix(".index.json")
+        if (folder / index).is_file():
+            return _sharded(folder, folder / index, suffix)
+        if single.is_file():
+            return _of_file(single)
+    raise UserError(
+        f"{folder} has none of model.safetensors, model.safetensors.index.json, "
+        "pytorch_model.bin and pytorch_model.bin.index.json: copy the weights too"
+    )
+
+
+def _of_file(path: epath.Path) -> dict[str, Read]:
+    if path.suffix == ".bin":
+        return pytorch.tensors(path)
+    with _opened(path) as file:
+        found = list(file.keys())
+    return {name: functools.partial(_tensor, path, name) for name in found}
+
+
+def _sharded(folder: epath.Path, index: epath.Path, suffix: str) -> dict[str, Read]:
+    table = _json(index).get("weight_map")
+    if not isinstance(table, dict):
+        raise UserError(f"{index} has no weight_map: copy the checkpoint again")
+    for name in table.values():
+        if not re.fullmatch(rf"[\w.-]+\.{suffix}", str(name)):
+            raise UserError(f"{index} names a file outside its folder: {name!r}")
+    if suffix == "safetensors":
+        return {
+            tensor: functools.partial(_tensor, folder / name, tensor)
+            for tensor, name in table.items()
+        }
+    found: dict[str, Read] = {}
+    for name in sorted(set(table.values())):
+        found |= pytorch.tensors(folder / name)
+    return found
 
 
 def _tensor(path: epath.Path, name: str) -> np.ndarray:
     with _opened(path) as file:
-        return file.get_tensor(name)
+        return np.asarray(file.get_tensor(name), np.float32)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 """Our parameter tree, written down once.
 
 Every format names the same arrays differently. Here they are listed with our paths and
-shapes; `t5x.py` and `huggingface.py` say what each is called there. A path with
-`layers` stands for one array per layer, stacked along a leading axis:
+shapes; `t5x.py` and `huggingface.py` say what each is called there. A checkpoint is
+read as a `Source`, array by array, so that turning one format into another needs the
+memory of a few arrays and not of the model. A path with `layers` stands for one array
+per layer, stacked along a leading axis:
 
     encoder/layers/attention/query/kernel   [layers, embed, joined_kv]
 """
@@ -10,7 +12,7 @@ shapes; `t5x.py` and `huggingface.py` say what each is called there. A path with
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -73,69 +75,113 @@ def entries(config: ModelConfig) -> Iterator[Entry]:
     yield Entry(path="logits_dense/kernel", shape=table[::-1], layers=None)
 
 
-def assemble(
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """A checkpoint of any format; its arrays are read when they are asked for.
+
+    Attributes:
+        config: the model's shape.
+        name: what errors call the checkpoint.
+        step: training step it was saved at.
+        read: an entry, and a layer where it has layers, to its array: float32 in our
+            orientation, perhaps a view.
+    """
+
+    config: ModelConfig
+    name: str
+    step: int
+    read: Callable[[Entry, int | None], np.ndarray]
+
+
+def source(
     config: ModelConfig,
     *,
-    source: str,
-    name: Callable[[str, int | None], str],
+    name: str,
+    step: int,
+    foreign: Callable[[str, int | None], str],
     read: Callable[[str], np.ndarray],
     known: Mapping[str, Any] | set[str],
     transpose: Callable[[str], bool] = lambda path: False,
     ignored: Callable[[str], bool] = lambda name: False,
-) -> dict[str, Any]:
-    """Our tree from another format's arrays.
+) -> Source:
+    """Another format's arrays under our names.
 
     Args:
         config: the shape to expect.
-        source: what to call the checkpoint in errors.
-        name: our path and layer to the format's name.
+        name: what to call the checkpoint in errors.
+        step: training step it was saved at.
+        foreign: our path and layer to the format's name.
         read: the format's name to its array.
         known: all names that the checkpoint has.
         transpose: whether the format holds our path's array transposed.
         ignored: names beyond the table that are known to be harmless.
 
-    Returns:
-        Nested dict of float32 arrays, layers stacked.
-
     Raises:
-        UserError: arrays missing, left over, or of another shape; all are named.
+        UserError: arrays missing or left over; all are named. Reading one of another
+            shape says both shapes.
     """
     wanted = {
-        (entry.path, layer): name(entry.path, layer)
+        (entry.path, layer): foreign(entry.path, layer)
         for entry in entries(config)
-        for layer in (range(entry.layers) if entry.layers else (None,))
+        for layer in layers(entry)
     }
     missing = sorted(set(wanted.values()) - set(known))
     extra = sorted(n for n in set(known) - set(wanted.values()) if not ignored(n))
     if missing or extra:
         raise UserError(
-            f"{source} is not an mT5 of the expected layout: "
+            f"{name} is not an mT5 of the expected layout: "
             f"{len(missing)} arrays missing {missing[:5]}, "
             f"{len(extra)} unknown {extra[:5]}"
         )
 
     def load(entry: Entry, layer: int | None) -> np.ndarray:
-        foreign = wanted[entry.path, layer]
-        array = read(foreign)
+        theirs = wanted[entry.path, layer]
+        array = read(theirs)
         array = array.T if transpose(entry.path) else array
         if array.shape != entry.shape:
             raise UserError(
-                f"{source}: {foreign} has shape {array.shape}, expected {entry.shape} "
+                f"{name}: {theirs} has shape {array.shape}, expected {entry.shape} "
                 f"for {entry.path}"
             )
         return np.asarray(array, np.float32)
 
-    tree: dict[str, Any] = {}
-    for entry in entries(config):
-        if entry.layers is None:
-            array = np.ascontiguousarray(load(entry, None))
-        else:
-            array = np.empty((entry.layers, *entry.shape), np.float32)
-            for layer in range(entry.layers):
-                array[layer] = load(entry, layer)
-        *parents, leaf = entry.path.split("/")
-        node = tree
+    return Source(config=config, name=name, step=step, read=load)
+
+
+def layers(entry: Entry) -> Iterable[int | None]:
+    """The layers of an entry; (None,) for one that has none."""
+    return range(entry.layers) if entry.layers else (None,)
+
+
+def stacked(source: Source, entry: Entry) -> np.ndarray:
+    """The whole array of an entry, layers along the first axis, contiguous."""
+    if entry.layers is None:
+        return np.ascontiguousarray(source.read(entry, None))
+    array = np.empty((entry.layers, *entry.shape), np.float32)
+    for layer in range(entry.layers):
+        array[layer] = source.read(entry, layer)
+    return array
+
+
+def tree(source: Source) -> dict[str, Any]:
+    """All parameters as a nested dict of float32 arrays, layers stacked."""
+    return nested(
+        (entry.path, stacked(source, entry)) for entry in entries(source.config)
+    )
+
+
+def nested(leaves: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Paths and values as a nested dict.
+
+    Example:
+        >>> nested([("a/b", 1), ("a/c", 2)])
+        {'a': {'b': 1, 'c': 2}}
+    """
+    found: dict[str, Any] = {}
+    for path, leaf in leaves:
+        *parents, last = path.split("/")
+        node = found
         for parent in parents:
             node = node.setdefault(parent, {})
-        node[leaf] = array
-    return tree
+        node[last] = leaf
+    return found

@@ -1,4 +1,4 @@
-"""Checkpoints that T5X wrote: the public mT5 ones, and those of its users.
+"""Checkpoints of T5X: the public mT5 ones, those of its users, and written for them.
 
 Two layouts hold the same tree `target/encoder/layers_0/attention/query/kernel`:
 
@@ -7,22 +7,32 @@ Two layouts hold the same tree `target/encoder/layers_0/attention/query/kernel`:
   file was written (a bucket nobody else has); only its last path component is used.
 * orbax: a folder `state/` with `_METADATA`.
 
-A T5X checkpoint has no config file: shapes are read off its arrays.
+T5X's scanned models stack layers along the second axis and keep heads apart:
+`target/encoder/encoder/attention/query/kernel` is [embed, layers, heads, head_dim].
+Their relative biases belong to each layer; they can be read where all are the same.
+
+A T5X checkpoint has no config file: shapes are read off its arrays. Written is the
+legacy layout, which every T5X reads.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-from xtl_jax.checkpoint import names
+from xtl_jax.checkpoint import names, zarr
 from xtl_jax.errors import UserError
 from xtl_jax.model.sizes import ModelConfig
 
 _LAYER = re.compile(r"/layers_(\d+)/")
+_SCANNED = "encoder/encoder/attention/query/kernel"
+VERSION = 3  # of the legacy layout
 
 
 def is_checkpoint(folder: epath.Path) -> bool:
@@ -36,32 +46,106 @@ def step(folder: epath.Path) -> int:
     return int(found.group(1)) if found else 0
 
 
-def read(folder: epath.Path) -> tuple[ModelConfig, dict[str, Any]]:
-    """Shape and parameters (float32, layers stacked) of a T5X checkpoint."""
-    arrays = _open(folder)
-    config = _config(folder, arrays)
-    params = names.assemble(
-        config,
-        source=str(folder),
-        name=_name,
+def source(folder: epath.Path) -> names.Source:
+    """A T5X checkpoint of either layout, scanned or not.
+
+    Raises:
+        UserError: arrays are missing, unknown or damaged; each is named.
+    """
+    arrays = _flat(_open(folder).get("target"), folder=folder)
+    if _SCANNED in arrays:
+        return _scanned(folder, arrays)
+    return names.source(
+        _config(folder, arrays),
+        name=str(folder),
+        step=step(folder),
+        foreign=foreign,
         read=lambda name: _value(folder, arrays[name]),
         known=set(arrays),
     )
-    return config, params
 
 
-def _name(path: str, layer: int | None) -> str:
+def foreign(path: str, layer: int | None) -> str:
+    """T5X's name of one of our arrays, under `target`.
+
+    Example:
+        >>> foreign("encoder/layers/mlp/wo/kernel", 3)
+        'encoder/layers_3/mlp/wo/kernel'
+    """
     if path.startswith("logits_dense"):
         path = f"decoder/{path}"
     return path if layer is None else path.replace("/layers/", f"/layers_{layer}/")
 
 
+def optimizer_state(folder: epath.Path) -> tuple[int, Mapping[str, np.ndarray]]:
+    """Step and Adafactor's second moments of a T5X checkpoint.
+
+    Returns:
+        The step that its decay counts from, and arrays by name under `param_states`,
+        such as `encoder/encoder_norm/scale/v`.
+
+    Raises:
+        UserError: it holds parameters only.
+    """
+    root = _open(folder).get("state") or {}
+    states = _flat(root.get("param_states") or {}, folder=folder)
+    if not states:
+        raise UserError(
+            f"{folder} holds parameters and no optimiser state; start without it: "
+            "RunConfig.restore_optimizer=False"
+        )
+    found = int(np.asarray(_value(folder, root["step"])))
+    return found, {name: _value(folder, leaf) for name, leaf in states.items()}
+
+
+def write(
+    source: names.Source, folder: epath.Path, *, done: zarr.Done = zarr.nothing
+) -> None:
+    """Write the legacy layout, array by array.
+
+    Args:
+        source: what to write.
+        folder: made where it is missing; whole arrays in it are kept (a conversion that
+            was stopped goes on).
+        done: told the name and bytes of each array.
+    """
+    from flax import serialization
+
+    leaves: list[tuple[str, Any]] = []
+    for entry in names.entries(source.config):
+        for layer in names.layers(entry):
+            path = foreign(entry.path, layer)
+            spec = zarr.write(
+                folder,
+                f"target/{path}".replace("/", "."),
+                read=functools.partial(source.read, entry, layer),
+                shape=entry.shape,
+                done=done,
+            )
+            leaves.append((path, spec))
+    index = {
+        "version": VERSION,
+        "optimizer": {
+            "target": names.nested(leaves),
+            "state": {"step": np.asarray(source.step, np.int32)},
+        },
+    }
+    # Last: without it nothing takes the folder for a checkpoint.
+    (folder / "checkpoint").write_bytes(serialization.msgpack_serialize(index))
+
+
+# --- reading ------------------------------------------------------------------------
+
+
 def _open(folder: epath.Path) -> dict[str, Any]:
-    """Names to leaves (array, TensorStore spec or an opened store)."""
+    """The tree with `target` and `state`; leaves are arrays or TensorStore specs."""
     if (folder / "checkpoint").is_file():
-        tree = _legacy_index(folder / "checkpoint")
-    else:
-        tree = _orbax_tree(folder / "state")
+        return _legacy_index(folder / "checkpoint")
+    return _orbax_tree(folder / "state")
+
+
+def _flat(tree: Any, *, folder: epath.Path) -> dict[str, Any]:
+    """Names to leaves."""
     if not isinstance(tree, dict):
         raise UserError(f"{folder} has no parameters under `target`")
     flat: dict[str, Any] = {}
@@ -83,84 +167,89 @@ def _legacy_index(path: epath.Path) -> Any:
     try:
         # Not pickle: msgpack holds numbers, texts and arrays only.
         index = serialization.msgpack_restore(path.read_bytes())
-        return index["optimizer"]["target"]
+        index["optimizer"]["target"]
+        return index["optimizer"]
     except (ValueError, KeyError, TypeError, EOFError) as error:
         raise UserError(
             f"{path} is not a complete T5X index ({error}); copy the checkpoint again"
         ) from error
 
 
-def _orbax_tree(folder: epath.Path) -> Any:
+class _Later:
+    """An array of the orbax layout, read when it is asked for."""
+
+    def __init__(self, folder: epath.Path, path: tuple[str, ...], shape: Any) -> None:
+        self._folder, self._path, self.shape = folder, path, tuple(shape)
+
+    def read(self) -> np.ndarray:
+        import orbax.checkpoint as ocp
+
+        def alone(value: Any) -> Any:
+            for key in reversed(self._path):
+                value = {key: value}
+            return value
+
+        with _orbax_errors(self._folder), _reader() as checkpointer:
+            found = checkpointer.restore(
+                self._folder,
+                args=ocp.args.PyTreeRestore(
+                    item=alone(0),
+                    restore_args=alone(ocp.RestoreArgs(restore_type=np.ndarray)),
+                    partial_restore=True,
+                ),
+            )
+        for key in self._path:
+            found = found[key]
+        return np.asarray(found)
+
+
+def _reader() -> Any:
     import orbax.checkpoint as ocp
 
+    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
+
+
+@contextlib.contextmanager
+def _orbax_errors(folder: epath.Path) -> Iterator[None]:
     try:
-        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-            metadata = checkpointer.metadata(folder).item_metadata.tree
-            kinds = _map(metadata, lambda _: ocp.RestoreArgs(restore_type=np.ndarray))
-            restored = checkpointer.restore(
-                folder, args=ocp.args.PyTreeRestore(restore_args=kinds)
-            )
+        yield
     except Exception as error:  # orbax raises many kinds on damaged files
         raise UserError(
             f"{folder} is damaged ({type(error).__name__}: {str(error)[:200]}); copy "
             "the checkpoint again"
         ) from error
-    return restored.get("target")
 
 
-def _map(tree: Any, function: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _map(value, function) for key, value in tree.items()}
-    return function(tree)
+def _orbax_tree(folder: epath.Path) -> Any:
+    with _orbax_errors(folder), _reader() as checkpointer:
+        metadata = checkpointer.metadata(folder).item_metadata.tree
+
+    def later(node: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(node, dict):
+            return {key: later(child, (*path, key)) for key, child in node.items()}
+        return _Later(folder, path, getattr(node, "shape", ()))
+
+    return later(metadata, ())
 
 
 def _value(folder: epath.Path, leaf: Any) -> np.ndarray:
+    if isinstance(leaf, _Later):
+        return np.asarray(leaf.read(), np.float32)
     if not isinstance(leaf, dict):
         return np.asarray(leaf, np.float32)
-    opened, target = _store(folder, leaf)
-    # zarr reads a chunk that is not there as zeros; weights are never all zero.
-    if not opened.storage_statistics(query_fully_stored=True).result().fully_stored:
-        raise UserError(f"{target} lacks some of its chunks; copy the checkpoint again")
-    try:
-        return np.asarray(opened.read().result(), np.float32)
-    except ValueError as error:
-        raise UserError(
-            f"{target} is damaged ({error}); copy the checkpoint again"
-        ) from error
+    return zarr.read(folder, leaf)
 
 
 def _shape(folder: epath.Path, leaf: Any) -> tuple[int, ...]:
-    return tuple((_store(folder, leaf)[0] if isinstance(leaf, dict) else leaf).shape)
-
-
-def _store(folder: epath.Path, spec: dict[str, Any]) -> tuple[Any, epath.Path]:
-    """The opened array that a spec of the index means, and its folder."""
-    import tensorstore
-
-    path = spec.get("kvstore", {}).get("path") or spec.get("path", "")
-    name = path.rstrip("/").split("/")[-1]
-    target = folder / name
-    if str(folder).startswith("gs://"):
-        bucket, _, rest = str(target).removeprefix("gs://").partition("/")
-        kvstore = {"driver": "gcs", "bucket": bucket, "path": rest + "/"}
-    else:
-        kvstore = {"driver": "file", "path": str(target) + "/"}
-    try:
-        spec = {"driver": "zarr", "kvstore": kvstore}
-        return tensorstore.open(spec).result(), target
-    except ValueError as error:
-        raise UserError(
-            f"{target}: the array named in the index is missing or damaged ({error}); "
-            "copy the checkpoint again"
-        ) from error
+    return zarr.shape(folder, leaf) if isinstance(leaf, dict) else tuple(leaf.shape)
 
 
 def _config(folder: epath.Path, arrays: dict[str, Any]) -> ModelConfig:
     def shape(name: str) -> tuple[int, ...]:
         if name not in arrays:
             raise UserError(
-                f"{folder} has no array {name}: not an mT5 written by T5X's unscanned "
-                f"model; it has {sorted(arrays)[:3]} and others"
+                f"{folder} has no array {name}: not an mT5 written by T5X; it has "
+                f"{sorted(arrays)[:3]} and others"
             )
         return _shape(folder, arrays[name])
 
@@ -184,3 +273,56 @@ def _config(folder: epath.Path, arrays: dict[str, Any]) -> ModelConfig:
         decoder_layers=layers("decoder"),
         buckets=buckets,
     )
+
+
+def _scanned(folder: epath.Path, arrays: dict[str, Any]) -> names.Source:
+    """A checkpoint of T5X's scanned model ("scalable_t5")."""
+
+    def shape(name: str) -> tuple[int, ...]:
+        return _shape(folder, arrays[name])
+
+    def theirs(path: str) -> str:
+        if path.startswith("logits_dense"):
+            return f"decoder/{path}"
+        for stack in ("encoder", "decoder"):
+            path = path.replace(f"{stack}/layers/", f"{stack}/{stack}/")
+            path = path.replace(f"{stack}/relpos", f"{stack}/{stack}/relpos")
+        return path
+
+    embed, encoder_layers, heads, head_dim = shape(_SCANNED)
+    config = ModelConfig(
+        vocab=shape("token_embedder/embedding")[0],
+        embed=embed,
+        heads=heads,
+        head_dim=head_dim,
+        mlp=shape("encoder/encoder/mlp/wi_0/kernel")[-1],
+        encoder_layers=encoder_layers,
+        decoder_layers=shape("decoder/decoder/mlp/wi_0/kernel")[1],
+        buckets=shape("encoder/encoder/relpos_bias/rel_embedding")[-1],
+    )
+    wanted = {theirs(entry.path) for entry in names.entries(config)}
+    if wanted != set(arrays):
+        raise UserError(
+            f"{folder} is not a scanned mT5 of T5X: missing "
+            f"{sorted(wanted - set(arrays))[:5]}, unknown "
+            f"{sorted(set(arrays) - wanted)[:5]}"
+        )
+
+    @functools.lru_cache(maxsize=1)  # the layers of an array are asked for in a row
+    def whole(name: str) -> np.ndarray:
+        return _value(folder, arrays[name])
+
+    def read(entry: names.Entry, layer: int | None) -> np.ndarray:
+        array = whole(theirs(entry.path))
+        if layer is not None:
+            return np.take(array, layer, axis=1).reshape(entry.shape)
+        if entry.path.endswith("rel_embedding"):
+            if not (array == array[:, :1]).all():
+                raise UserError(
+                    f"{folder}: {theirs(entry.path)} differs between layers, as umT5 "
+                    "has it; mT5 has one relative bias a stack"
+                )
+            array = array[:, 0]
+        return array.reshape(entry.shape)
+
+    return names.Source(config=config, name=str(folder), step=step(folder), read=read)

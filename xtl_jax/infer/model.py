@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from xtl_jax.checkpoint import huggingface, store, t5x
+from xtl_jax.checkpoint import huggingface, names, store, t5x
 from xtl_jax.errors import UserError
 from xtl_jax.infer import records
 from xtl_jax.model import beam, decoding
@@ -133,13 +133,9 @@ class LoadedModel:
             layer: -1 the encoder's normalised output; 0 the embedding; i the raw output
                 of layer i (not normalised: mT5 is pre-norm).
         """
-        if not -1 <= layer <= self.config.encoder_layers:
-            raise UserError(
-                f"layer must be -1 (normalised output) or 0 … "
-                f"{self.config.encoder_layers}, got {layer}"
-            )
+        check_layer(self.config, layer)
         ids = self._ids(inputs)
-        return np.asarray(_embed(self.config, self.params, ids, layer))
+        return np.asarray(mean_states(self.config, self.params, ids, layer))
 
     def _ids(self, ids: Any) -> Array:
         array = np.asarray(ids)
@@ -246,8 +242,20 @@ def _score(config: ModelConfig, params: Any, inputs: Array, targets: Array) -> A
     return -jnp.sum(jnp.where(targets > 0, nll, 0.0), axis=1)
 
 
+def check_layer(config: ModelConfig, layer: int) -> None:
+    """Refuse a layer that the encoder has not."""
+    if not -1 <= layer <= config.encoder_layers:
+        raise UserError(
+            f"layer must be -1 (normalised output) or 0 … {config.encoder_layers}, got "
+            f"{layer}"
+        )
+
+
 @functools.partial(jax.jit, static_argnums=(0, 3))
-def _embed(config: ModelConfig, params: Any, inputs: Array, layer: int) -> Array:
+def mean_states(
+    config: ModelConfig, params: Any, inputs: Int[Array, "batch length"], layer: int
+) -> Float[Array, "batch embed"]:
+    """The mean of a layer's states over real tokens (`LoadedModel.embed`), float32."""
     found: Any = T5(config).apply({"params": params}, inputs, method="encoder_states")
     encoded, every = found
     states = (encoded if layer < 0 else every[layer]).astype(jnp.float32)
@@ -280,14 +288,11 @@ def load(path: str, *, dtype: str = "float32", step: int | None = None) -> Loade
         return _ours(folder.parent.parent, dtype=dtype, step=int(folder.name))
     if huggingface.is_checkpoint(folder):
         _only_step(path, step, 0)
-        config, params = huggingface.read(folder)
-        return _loaded(config, params, dtype=dtype, source=path, step=0)
+        return _loaded(huggingface.source(folder), dtype=dtype, path=path)
     chosen = folder if t5x.is_checkpoint(folder) else _newest_t5x(folder, step)
     if chosen is not None and t5x.is_checkpoint(chosen):
-        found = t5x.step(chosen)
-        _only_step(path, step, found)
-        config, params = t5x.read(chosen)
-        return _loaded(config, params, dtype=dtype, source=str(chosen), step=found)
+        _only_step(path, step, t5x.step(chosen))
+        return _loaded(t5x.source(chosen), dtype=dtype, path=str(chosen))
     raise UserError(
         f"{path} is neither a run directory (run.json), nor a T5X checkpoint "
         "(checkpoint or state/), nor a Hugging Face folder (config.json); it holds "
@@ -325,18 +330,24 @@ def _ours(folder: epath.Path, *, dtype: str, step: int | None) -> LoadedModel:
             f"({error})"
         ) from error
     found, params = store.read_params(folder, step=step)
-    source = str(folder / store.FOLDER / str(found))
-    loaded = _loaded(config, params, dtype=dtype, source=source, step=found)
-    return dataclasses.replace(loaded, vocabulary_size=size)
-
-
-def _loaded(
-    config: ModelConfig, params: Any, *, dtype: str, source: str, step: int
-) -> LoadedModel:
     return LoadedModel(
-        config=dataclasses.replace(config, dtype=dtype),  # type: ignore[arg-type]
+        config=_computing_in(config, dtype),
         params=params,
-        source=source,
-        step=step,
-        vocabulary_size=config.vocab,
+        source=str(folder / store.FOLDER / str(found)),
+        step=found,
+        vocabulary_size=size,
     )
+
+
+def _loaded(source: names.Source, *, dtype: str, path: str) -> LoadedModel:
+    return LoadedModel(
+        config=_computing_in(source.config, dtype),
+        params=names.tree(source),
+        source=path,
+        step=source.step,
+        vocabulary_size=source.config.vocab,
+    )
+
+
+def _computing_in(config: ModelConfig, dtype: str) -> ModelConfig:
+    return dataclasses.replace(config, dtype=dtype)  # type: ignore[arg-type]

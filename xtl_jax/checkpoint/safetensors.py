@@ -1,0 +1,103 @@
+"""Safetensors files written array by array.
+
+The library writes a file from all its tensors at once; of the largest mT5 that would be
+tens of gigabytes. The format is simple enough to stream: the length of a JSON header (8
+bytes, little endian), the header, then the arrays one after the other. Reading is left
+to the library.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from etils import epath
+
+from xtl_jax.checkpoint.zarr import Done, nothing
+
+SHARD_BYTES = 5 * 10**9  # transformers' own limit
+_BLOCK = 1 << 24  # elements turned at a time: 64 MiB
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """A float32 array that is read when its turn comes."""
+
+    name: str
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return 4 * math.prod(self.shape)
+
+
+def write(
+    folder: epath.Path,
+    tensors: Sequence[Tensor],
+    *,
+    shard_bytes: int = SHARD_BYTES,
+    done: Done = nothing,
+) -> None:
+    """Write `model.safetensors`, or shards of it and their index.
+
+    Shards that are there already are whole (each is written under another name first)
+    and are kept.
+    """
+    shards: list[list[Tensor]] = [[]]
+    for tensor in tensors:
+        if shards[-1] and sum(t.size for t in (*shards[-1], tensor)) > shard_bytes:
+            shards.append([])
+        shards[-1].append(tensor)
+    if len(shards) == 1:
+        _file(folder / "model.safetensors", shards[0], done=done)
+        return
+    weight_map = {}
+    for number, shard in enumerate(shards, start=1):
+        name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        _file(folder / name, shard, done=done)
+        weight_map |= {tensor.name: name for tensor in shard}
+    index = {
+        "metadata": {"total_size": sum(tensor.size for tensor in tensors)},
+        "weight_map": weight_map,
+    }
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
+
+
+def _file(path: epath.Path, tensors: Sequence[Tensor], *, done: Done) -> None:
+    if path.exists():
+        for tensor in tensors:
+            done(tensor.name, tensor.size)
+        return
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    start = 0
+    for tensor in tensors:
+        header[tensor.name] = {
+            "dtype": "F32",
+            "shape": list(tensor.shape),
+            "data_offsets": [start, start + tensor.size],
+        }
+        start += tensor.size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    partial = path.parent / f"{path.name}.partial"
+    with partial.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for tensor in tensors:
+            array = tensor.read()
+            if array.shape != tensor.shape or array.dtype != np.float32:
+                raise ValueError(
+                    f"{tensor.name} is {array.dtype} {array.shape}, not float32 "
+                    f"{tensor.shape}"
+                )
+            rows = max(1, _BLOCK // max(1, math.prod(array.shape[1:])))
+            for row in range(0, len(array), rows):
+                block = np.ascontiguousarray(array[row : row + rows], dtype="<f4")
+                file.write(block.data)
+            done(tensor.name, tensor.size)
+    partial.rename(path)
