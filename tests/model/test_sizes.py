@@ -40,7 +40,7 @@ def test_arrays_are_those_that_t5x_stores(shared, size):
             if row["key"].startswith("target/")
         }
     ours = {
-        t5x._name(entry.path, layer): entry.shape
+        t5x.foreign(entry.path, layer): entry.shape
         for entry in names.entries(_model(f"mt5_{size}"))
         for layer in _layers(entry)
     }
@@ -58,7 +58,7 @@ def test_arrays_and_their_number_are_those_of_hugging_face(shared, size):
     for entry in names.entries(config):
         turned = huggingface._transposed(entry.path)
         for layer in _layers(entry):
-            name = huggingface._name(entry.path, layer)
+            name = huggingface.foreign(entry.path, layer)
             ours[name] = list(entry.shape[::-1] if turned else entry.shape)
     assert ours == theirs["parameters"]
     assert config.parameters == theirs["total_parameters"]

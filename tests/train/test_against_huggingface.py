@@ -24,7 +24,7 @@ def _by_name(config, tree):
         for key in entry.path.split("/"):
             node = node[key]
         for layer in range(entry.layers) if entry.layers else (None,):
-            name = huggingface._name(entry.path, layer)
+            name = huggingface.foreign(entry.path, layer)
             found[name] = node if layer is None else node[layer]
     return found
 
@@ -33,7 +33,7 @@ def _stacked(config, flat):
     tree = {}
     for entry in names.entries(config):
         layers = range(entry.layers) if entry.layers else (None,)
-        arrays = [flat[huggingface._name(entry.path, layer)] for layer in layers]
+        arrays = [flat[huggingface.foreign(entry.path, layer)] for layer in layers]
         *parents, leaf = entry.path.split("/")
         node = tree
         for key in parents:

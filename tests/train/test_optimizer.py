@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from etils import epath
 
 from xtl_jax.checkpoint import names, t5x
+from xtl_jax.errors import UserError
 from xtl_jax.train import optimizer, state
 from xtl_jax.train.step import make_train_step
 
@@ -138,7 +140,7 @@ def _arrays(config, tree):
             node = node[key]
         for layer in range(entry.layers) if entry.layers else (None,):
             whole = layer is None or node.shape == (1,)  # optax's way to say "none"
-            yield t5x._name(entry.path, layer), node if whole else node[layer]
+            yield t5x.foreign(entry.path, layer), node if whole else node[layer]
 
 
 def test_losses_and_the_first_gradient_are_those_of_t5x(three_steps, theirs):
@@ -172,3 +174,26 @@ def test_second_moments_after_three_steps_are_those_of_t5x(three_steps, theirs):
             assert array.any() == other.any()  # none and none, or some and some
             np.testing.assert_allclose(array[..., :16], other, rtol=1e-5, atol=1e-6)
     assert compared == sum(name.startswith("pstate3/") for name in theirs)
+
+
+def test_moments_of_a_t5x_checkpoint_are_taken_over(shared, t5x_trained, make_run):
+    folder = epath.Path(shared / "conformance/t5x/trained_legacy/checkpoint_300")
+    step, moments = t5x.optimizer_state(folder)
+    method = optimizer.build(make_run(gradient_clip=1.0))
+    params = jax.tree.map(jnp.asarray, t5x_trained.params)
+    state = optimizer.with_moments(
+        method.init(params), t5x_trained.config, moments=moments, step=step
+    )
+    found = state[1][0]
+    assert int(found.count) == 300
+    compared = 0
+    for part in ("v", "v_row", "v_col"):
+        for name, array in _arrays(t5x_trained.config, getattr(found, part)):
+            assert np.array_equal(array, moments[f"{name}/{part}"])
+            compared += 1
+    assert compared == sum(not name.endswith("/m") for name in moments)
+    moments["encoder/encoder_norm/scale/v"] = np.zeros(3, np.float32)
+    with pytest.raises(UserError, match=r"has \(3,\) for encoder/encoder_norm/scale/v"):
+        optimizer.with_moments(
+            method.init(params), t5x_trained.config, moments=moments, step=step
+        )

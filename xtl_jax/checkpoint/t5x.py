@@ -31,6 +31,7 @@ from xtl_jax.errors import UserError
 from xtl_jax.model.sizes import ModelConfig
 
 _LAYER = re.compile(r"/layers_(\d+)/")
+_NUMBERED = re.compile(r"checkpoint_\d+")
 _SCANNED = "encoder/encoder/attention/query/kernel"
 VERSION = 3  # of the legacy layout
 
@@ -44,6 +45,25 @@ def step(folder: epath.Path) -> int:
     """Training step from the folder's name, 0 where it has none."""
     found = re.search(r"(\d+)$", folder.name)
     return int(found.group(1)) if found else 0
+
+
+def newest(folder: epath.Path, *, step: int | None = None) -> epath.Path | None:
+    """The checkpoint that a path means: itself, or the one of highest step in it.
+
+    Args:
+        folder: a `checkpoint_N`, or the folder above several.
+        step: the one of this step, where there is one.
+    """
+    if is_checkpoint(folder):
+        return folder
+    inner = {
+        int(child.name.removeprefix("checkpoint_")): child
+        for child in folder.iterdir()
+        if _NUMBERED.fullmatch(child.name) and is_checkpoint(child)
+    }
+    if not inner:
+        return None
+    return inner[step] if step in inner else inner[max(inner)]
 
 
 def source(folder: epath.Path) -> names.Source:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 from typing import Any
 
 import jax
@@ -289,8 +288,7 @@ def load(path: str, *, dtype: str = "float32", step: int | None = None) -> Loade
     if huggingface.is_checkpoint(folder):
         _only_step(path, step, 0)
         return _loaded(huggingface.source(folder), dtype=dtype, path=path)
-    chosen = folder if t5x.is_checkpoint(folder) else _newest_t5x(folder, step)
-    if chosen is not None and t5x.is_checkpoint(chosen):
+    if (chosen := t5x.newest(folder, step=step)) is not None:
         _only_step(path, step, t5x.step(chosen))
         return _loaded(t5x.source(chosen), dtype=dtype, path=str(chosen))
     raise UserError(
@@ -298,20 +296,6 @@ def load(path: str, *, dtype: str = "float32", step: int | None = None) -> Loade
         "(checkpoint or state/), nor a Hugging Face folder (config.json); it holds "
         f"{sorted(child.name for child in folder.iterdir())[:5]}"
     )
-
-
-_NUMBERED = re.compile(r"checkpoint_\d+")
-
-
-def _newest_t5x(folder: epath.Path, step: int | None) -> epath.Path | None:
-    inner = {
-        t5x.step(child): child
-        for child in folder.iterdir()
-        if _NUMBERED.fullmatch(child.name)
-    }
-    if not inner:
-        return None
-    return inner[step] if step in inner else inner[max(inner)]
 
 
 def _only_step(path: str, asked: int | None, found: int) -> None:

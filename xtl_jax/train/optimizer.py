@@ -9,12 +9,17 @@ factoring starts from.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
+from xtl_jax.checkpoint import names, t5x
+from xtl_jax.errors import UserError
+from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.train.config import RunConfig
 from xtl_jax.typing import Array
 
@@ -70,6 +75,68 @@ def adafactor(learning_rate: optax.Schedule) -> optax.GradientTransformation:
         optax.scale_by_learning_rate(learning_rate),
         _scale_by_layer_rms(1e-3),
     )
+
+
+def with_moments(
+    state: Any, config: ModelConfig, *, moments: Mapping[str, np.ndarray], step: int
+) -> Any:
+    """An optimiser state with the second moments of a T5X checkpoint.
+
+    The decay goes on from the checkpoint's step: after a long pre-training the moments
+    hardly move. The learning rate's schedule begins at 0.
+
+    Args:
+        state: of `build`, with Adafactor in it.
+        config: the model's shape.
+        moments: T5X's arrays by name, such as `encoder/encoder_norm/scale/v`.
+        step: that their decay counts from.
+
+    Raises:
+        UserError: an array is missing or has another shape; it is named.
+    """
+
+    def is_factored(node: Any) -> bool:
+        return isinstance(node, optax.FactoredState)
+
+    def replaced(node: Any) -> Any:
+        if not is_factored(node):
+            return node
+        parts = {
+            part: _moment_tree(getattr(node, part), part, config, moments)
+            for part in ("v_row", "v_col", "v")
+        }
+        return node._replace(count=jnp.full_like(node.count, step), **parts)
+
+    return jax.tree.map(replaced, state, is_leaf=is_factored)
+
+
+def _moment_tree(
+    like: Any, part: str, config: ModelConfig, moments: Mapping[str, np.ndarray]
+) -> Any:
+    """One kind of moment for all parameters, laid out as `like` is."""
+
+    def moment(entry: names.Entry) -> Array:
+        old = like
+        for key in entry.path.split("/"):
+            old = old[key]
+        if old.shape == (1,):  # optax's way to say "none"
+            return old
+        found = []
+        for layer in names.layers(entry):
+            name = f"{t5x.foreign(entry.path, layer)}/{part}"
+            shape = old.shape if layer is None else old.shape[1:]
+            if name not in moments or moments[name].shape != shape:
+                had = moments[name].shape if name in moments else "nothing"
+                raise UserError(
+                    f"the checkpoint's optimiser state has {had} for {name}, "
+                    f"{shape} is needed: was it trained with Adafactor as T5X "
+                    "configures it?"
+                )
+            found.append(moments[name])
+        array = found[0] if entry.layers is None else np.stack(found)
+        return jax.device_put(array.astype(old.dtype), old.sharding)
+
+    return names.nested((entry.path, moment(entry)) for entry in names.entries(config))
 
 
 def _layer_rms(path: tuple[Any, ...], x: Array) -> Array:
