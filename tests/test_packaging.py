@@ -62,7 +62,7 @@ def test_nothing_else_is_in_the_wheel(names):
     assert "xtl_jax/gin/__init__.py" not in names  # it would hide the gin library
     assert not (ROOT / "gin" / "__init__.py").exists()
     assert not (ROOT / "tasks" / "__init__.py").exists()
-    allowed = {".py", ".gin", ".md", ".jinja", ".css", ".js", ".typed"}
+    allowed = {".py", ".gin", ".md", ".jinja", ".css", ".js", ".tsv", ".typed"}
     inside = {name for name in names if not name.startswith(info)}
     assert {pathlib.PurePath(name).suffix for name in inside} <= allowed
 

@@ -28,4 +28,5 @@ def near(name: str, known: Iterable[str]) -> str:
         >>> near("zzz", ["mlqa", "xquad"])
         'none'
     """
-    return ", ".join(difflib.get_close_matches(name, list(known), n=3)) or "none"
+    names = list(dict.fromkeys(known))  # a name may come from two lists
+    return ", ".join(difflib.get_close_matches(name, names, n=3)) or "none"

@@ -67,7 +67,8 @@ def build(
         for key in (("targets",) if is_text and for_cache else ("inputs", "targets"))
     }
     preprocessors: list[Callable[..., tf.data.Dataset]] = [
-        functools.partial(seqio.preprocessors.tokenize, copy_pretokenized=True)
+        functools.partial(seqio.preprocessors.tokenize, copy_pretokenized=True),
+        seqio.CacheDatasetPlaceholder(),  # what `seqio_cache_tasks` keeps
     ]
     if is_text and not for_cache:
         preprocessors.append(
@@ -89,7 +90,10 @@ def build(
         preprocessors=preprocessors,
         output_features=features,
         postprocess_fn=functools.partial(_postprocess, family=family),
-        metric_fns=[] if family.metric is None else [_metric_fn(family, language)],
+        # What retrieval finds is no text that a model writes.
+        metric_fns=[]
+        if family.metric is None or family.kind == "retrieval"
+        else [_metric_fn(family, language)],
     )
 
 

@@ -3,23 +3,91 @@
 from __future__ import annotations
 
 from xtl_jax.errors import UserError, near
-from xtl_tasks import unsupervised, world
+from xtl_tasks import translated, unsupervised, world
 from xtl_tasks.family import Family
-from xtl_tasks.intermediate import mnli, squad_v1
-from xtl_tasks.target import mlqa, tydiqa_goldp, xnli, xquad
+from xtl_tasks.intermediate import (
+    anli,
+    anli_plus,
+    ccg,
+    commonsense_qa,
+    copa,
+    cosmos_qa,
+    hellaswag,
+    mnli,
+    qqp,
+    snli,
+    social_iqa,
+    squad_v1,
+    squad_v2,
+)
+from xtl_tasks.target import (
+    bucc,
+    lareqa,
+    mewslix,
+    mlqa,
+    panx,
+    pawsx,
+    tatoeba,
+    tydiqa_goldp,
+    udpos,
+    uner,
+    xcopa,
+    xnli,
+    xquad,
+)
 
 FAMILIES: tuple[Family, ...] = (
-    squad_v1.FAMILY,
+    # the nine intermediate tasks, and the parts of the first
+    anli_plus.FAMILY,
+    snli.FAMILY,
+    anli.FAMILY,
+    *anli.ROUNDS,
     mnli.FAMILY,
+    qqp.FAMILY,
+    squad_v2.FAMILY,
+    squad_v1.FAMILY,
+    hellaswag.FAMILY,
+    hellaswag.RANKED,
+    ccg.FAMILY,
+    cosmos_qa.FAMILY,
+    cosmos_qa.RANKED,
+    commonsense_qa.FAMILY,
+    commonsense_qa.RANKED,
+    # English training sets of XCOPA
+    social_iqa.FAMILY,
+    social_iqa.RANKED,
+    copa.FAMILY,
+    copa.RANKED,
+    # targets
     xquad.FAMILY,
     mlqa.FAMILY,
     tydiqa_goldp.FAMILY,
     xnli.FAMILY,
+    pawsx.FAMILY,
+    xcopa.FAMILY,
+    xcopa.RANKED,
+    udpos.FAMILY,
+    panx.FAMILY,
+    panx.SPANS,
+    uner.FAMILY,
+    uner.SPANS,
+    bucc.FAMILY,
+    tatoeba.FAMILY,
+    lareqa.FAMILY,
+    mewslix.FAMILY,
+    # English training sets of targets, translated by machine
+    translated.XNLI,
+    translated.PAWSX,
+    translated.SQUAD,
+    translated.TYDIQA,
+    # plain text, and the toy world
     unsupervised.FAMILY,
     world.TEXT,
     world.QA,
     world.NLI,
     world.PARAPHRASE,
+    world.TAGGING,
+    world.RETRIEVAL,
 )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from xtl_jax.data.prompts import Example
 from xtl_jax.data.readers import ReadOptions
+from xtl_jax.data.tagging import Placed
 from xtl_jax.data.tfds_rows import TfdsSplit
 from xtl_jax.errors import UserError, near
 from xtl_jax.metrics.metric import Metric
@@ -45,6 +46,22 @@ class Card:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Search:
+    """How a retrieval family's queries find candidates by their sentence vectors.
+
+    `nearest` takes the `top` candidates of highest cosine; `mining` pairs the sentences
+    of two texts by margin, above a threshold that the validation split of the same
+    language decides.
+    """
+
+    method: Literal["nearest", "mining"]
+    top: int = 1  # ids of a prediction; mining finds at most one
+    # Where all languages search the same candidates: the key of `languages` that holds
+    # them and no query. It is no language: it is neither scored nor averaged.
+    pool: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Family:
     """One task over its languages."""
 
@@ -65,16 +82,37 @@ class Family:
     # (raw prediction, context=) -> scored text; None: by kind (prompts.postprocess).
     postprocess: Callable[..., str] | None = None
     labels: tuple[str, ...] = ()  # classification: target texts by class id
+    # tagging: (raw prediction, context=) -> tags, and what could not be placed.
+    place: Callable[..., Placed] | None = None
     train_languages: tuple[str, ...] | None = None  # None: all that have `train`
-    train_rows: int | None = None  # as published; asserted for release files
+    # Splits that only some languages have: split -> those languages.
+    split_languages: Mapping[str, tuple[str, ...]] = dataclasses.field(
+        default_factory=dict
+    )
+    # Where the code of a language does not tell its files: language -> `{name}`.
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # As published, of the English or only language; asserted for release files.
+    train_rows: int | None = None
     # Published rows elsewhere: key SPLIT or LANGUAGE/SPLIT.
     split_rows: Mapping[str, int] = dataclasses.field(default_factory=dict)
     # Files that several families share: split -> family whose file settings apply too.
     shares: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # Families whose rows, one family after another, are this one's where no file of its
+    # own is named. Their file settings and row counts apply.
+    parts: tuple[Family, ...] = ()
+    # Whether `read` takes all paths of a split at once, as a sequence, not one by one.
+    reads_together: bool = False
+    # Targets whose log-likelihood is recorded for every example beside its answer.
+    candidates: tuple[str, ...] = ()
+    search: Search | None = None  # retrieval: how
 
     def __post_init__(self) -> None:
         if self.kind == "classification" and not self.labels:
             raise ValueError(f"Family {self.name!r}: classification needs labels")
+        if (self.kind == "retrieval") != (self.search is not None):
+            raise ValueError(f"Family {self.name!r}: retrieval, and it alone, searches")
+        if (self.kind == "tagging") != (self.place is not None):
+            raise ValueError(f"Family {self.name!r}: tagging, and it alone, has places")
         extra = set(self.standard_languages) - set(self.languages)
         if extra:
             raise ValueError(
@@ -94,15 +132,35 @@ class Family:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Splits that the release has, in the order train, validation, test."""
+        """Splits that the release has, in the order train, validation, test.
+
+        Of a family made of others: those that all of them have.
+        """
         known = ("train", "validation", "test")
+        if self.parts:
+            return tuple(s for s in known if all(s in p.splits for p in self.parts))
         return tuple(s for s in known if s in self.files or s in self.tfds)
+
+    @property
+    def releases(self) -> tuple[Family, ...]:
+        """The families whose files are read: itself, or those that it is made of."""
+        return tuple(each for part in self.parts for each in part.releases) or (self,)
 
     def splits_of(self, language: str) -> tuple[str, ...]:
         """Splits that one language has; some families train in English only."""
-        if self.train_languages is None or language in self.train_languages:
-            return self.splits
-        return tuple(split for split in self.splits if split != "train")
+        having = dict(self.split_languages)
+        if self.train_languages is not None:
+            having["train"] = self.train_languages
+        return tuple(
+            split
+            for split in self.splits
+            if language in having.get(split, self.languages)
+        )
+
+    def files_of(self, language: str, *, split: str) -> tuple[str, ...]:
+        """Release paths of a split, tried in order, `{name}` filled in."""
+        name = self.names.get(language, language)
+        return tuple(path.replace("{name}", name) for path in self.files.get(split, ()))
 
     def check_language(self, language: str) -> None:
         """Refuse a language that the family lacks, with the near ones."""
@@ -131,18 +189,29 @@ class Family:
 
     def rows_published(self, *, language: str, split: str) -> int | None:
         """Published number of rows of a split, or None where it is not stated."""
-        default = self.train_rows if split == "train" else self.split_rows.get(split)
+        default = self.split_rows.get(split)
+        if split == "train" and (self.has_one_language or language == "en"):
+            default = self.train_rows
         return self.split_rows.get(f"{language}/{split}", default)
 
 
 def scored_language(language: str) -> str:
-    """Language whose scorer applies: the context's, for a pair.
+    """Language whose scorer applies: the context's, for a pair; without a treebank.
 
     Example:
-        >>> scored_language("en-ar"), scored_language("sw")
-        ('en', 'sw')
+        >>> scored_language("en-ar"), scored_language("sw"), scored_language("en_pud")
+        ('en', 'sw', 'en')
     """
+    language = language.partition("_")[0]
     return language.split("-")[0] if len(language) == 5 else language
 
 
-__all__ = ["Card", "Family", "Kind", "ReadOptions", "Role", "scored_language"]
+__all__ = [
+    "Card",
+    "Family",
+    "Kind",
+    "ReadOptions",
+    "Role",
+    "Search",
+    "scored_language",
+]

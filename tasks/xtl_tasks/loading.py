@@ -37,14 +37,26 @@ class TaskSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the rows of one split are: files, or a TFDS set."""
+    """Where the rows of one split are: files, or a TFDS set, or both of its parts'."""
 
     paths: tuple[str, ...] = ()
     tfds: str | None = None
     is_setting: bool = False  # named by the user: may be a subset
+    parts: tuple[Source, ...] = ()  # of a family made of others: theirs
 
     def __str__(self) -> str:
+        if self.parts:
+            return "; ".join(map(str, self.parts))
         return f"TFDS {self.tfds}" if self.tfds else ", ".join(self.paths)
+
+    def sets(self) -> tuple[str, ...]:
+        """TFDS sets that it reads, those of its parts too."""
+        own = (self.tfds,) if self.tfds else ()
+        return (*own, *(name for part in self.parts for name in part.sets()))
+
+    def files(self) -> tuple[str, ...]:
+        """Files that it reads, those of its parts too."""
+        return (*self.paths, *(path for part in self.parts for path in part.files()))
 
 
 def named_file(
@@ -82,8 +94,17 @@ def find_source(
                 f"{', '.join(s for s in sources.SUFFIXES if s)} too)"
             )
         return Source(paths=tuple(paths), is_setting=True)
+    if family.parts:
+        found = [
+            find_source(part, language, split=split, settings=settings)
+            for part in family.parts
+        ]
+        parts = tuple(source for source in found if source is not None)
+        return Source(parts=parts) if len(parts) == len(found) else None
     paths = sources.locate(
-        family.files.get(split, ()), data_dir=settings.data_dir, language=language
+        family.files_of(language, split=split),
+        data_dir=settings.data_dir,
+        language=language,
     )
     if paths:
         return Source(paths=tuple(paths))
@@ -118,6 +139,10 @@ def rows(
     source = find_source(family, language, split=split, settings=settings)
     if source is None:
         raise UserError(_how_to_get(family, language, split=split, settings=settings))
+    if source.parts:
+        return _from_parts(
+            family, language, split=split, settings=settings, dropped=dropped
+        )
     if source.tfds is not None:
         return tfds_rows.read(
             family.tfds[split], language=language, tfds_dir=settings.tfds_dir
@@ -141,6 +166,22 @@ def rows(
     )
 
 
+def _from_parts(
+    family: Family,
+    language: str,
+    *,
+    split: str,
+    settings: TaskSettings,
+    dropped: Dropped | None,
+) -> Iterator[Any]:
+    """Rows of one part after the other; a part's name keeps their ids apart."""
+    for part in family.parts:
+        for row in rows(
+            part, language, split=split, settings=settings, dropped=dropped
+        ):
+            yield dataclasses.replace(row, id=f"{part.name}:{row.id}")
+
+
 def _from_files(
     family: Family,
     language: str,
@@ -150,7 +191,7 @@ def _from_files(
     options: ReadOptions,
     dropped: Dropped | None,
 ) -> Iterator[Any]:
-    for path in source.paths:
+    for path in (source.paths,) if family.reads_together else source.paths:
         yield from family.read(
             path, language=language, split=split, options=options, dropped=dropped
         )
@@ -159,9 +200,17 @@ def _from_files(
 def _how_to_get(
     family: Family, language: str, *, split: str, settings: TaskSettings
 ) -> str:
+    if family.parts:
+        missing = [
+            _how_to_get(part, language, split=split, settings=settings)
+            for part in family.parts
+            if find_source(part, language, split=split, settings=settings) is None
+        ]
+        return " ".join([f"{family.task_name(language)} is made of others.", *missing])
     lines = [f"{family.task_name(language)}/{split}: its data is not here."]
     candidates = [
-        sources.expand(name, language=language) for name in family.files.get(split, ())
+        sources.expand(name, language=language)
+        for name in family.files_of(language, split=split)
     ]
     if not settings.data_dir:
         lines.append("No data directory is set: pass --data_dir or set XTL_DATA_DIR.")
@@ -175,6 +224,9 @@ def _how_to_get(
         folder = tfds_rows.folder_of(settings.tfds_dir)
         name = prepared.filled(language)
         lines.append(f"Looked for TFDS {name} in {folder}.")
+    if not family.card.toy and family.kind != "text":
+        task = family.task_name(language)
+        lines.append(f"`xtl data get {task} --data_dir=DATA` fetches it. Or by hand:")
     lines.append(f"Get {family.card.get}; or name a file with --file")
     lines.append(f"{family.name}/{split}=PATH.")
     if prepared is not None:

@@ -17,6 +17,8 @@ pytest.importorskip("seqio")
 CONTEXTS = [
     f"City {i} was founded in {1900 + i}. It is a large town." for i in range(30)
 ]
+# Long enough to be found inside another text.
+CONTEXTS[29] += " Of old it had a harbour and 29 churches."
 
 
 def _squad(path, *, begin, end):
@@ -102,17 +104,20 @@ def test_counts_truncation_and_advice_of_a_split(cache):
 def test_overlap_with_an_evaluation_split_is_counted(cache):
     document = json.loads(cache(*TRAIN, "--against", "xquad.en", "--json"))
     found = {each["kind"]: each for each in document["overlap"]}
-    for kind in ("question", "context", "id"):
+    for kind in ("item", "question", "context", "id"):
         assert (found[kind]["shared"], found[kind]["total"]) == (5, 15)
     assert found["id"]["samples"] == ["q15", "q16", "q17"]
+    assert document["overlap_not_checked"] == {}
 
 
 def test_paragraphs_inside_plain_text_are_found_and_the_table_says_so(cache):
     flags = ("--split", "train", "--file", "span_corruption/train=text.txt")
     shown = cache("span_corruption", *flags, "--against", "xquad.en")
     assert "1 texts too short" in shown
-    line = next(line for line in shown.splitlines() if "1 of 15" in line)
-    assert line.split()[:3] == ["xquad.en/test", "context", "span_corruption"]
+    line = next(line for line in shown.splitlines() if "1 of 1 " in line)
+    assert line.split()[:3] == ["xquad.en/test", "passage", "span_corruption"]
+    assert "city 29 was founded in 1929" in line
+    assert "1 of 15" in shown  # items
 
 
 def test_a_second_call_makes_nothing_anew(cache):
@@ -150,8 +155,8 @@ seqio.TaskRegistry.add(
 
 
 def test_an_unknown_name_names_the_near_ones(cache):
-    with pytest.raises(UserError, match="near: squad_v1"):
-        cache("squad_v2")
+    with pytest.raises(UserError, match="near: squad_v"):
+        cache("squad_v9")
     with pytest.raises(UserError, match="No module named"):
         cache("squad_v1", "--module", "no_such_module_anywhere")
 

@@ -125,7 +125,7 @@ def test_a_command_imports_only_its_own_module():
     )
     done = _run(code, path=SOURCES)
     assert done.stdout.splitlines()[-1] == str(
-        ["xtl_jax.cli.config", "xtl_jax.cli.main", "xtl_jax.cli.docs"]
+        [f"xtl_jax.cli.{name}" for name in ("config_values", "config", "main", "docs")]
     )
 
 

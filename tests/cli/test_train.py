@@ -97,7 +97,7 @@ def test_a_dry_run_counts_everything_and_writes_no_run(xtl, trained, tmp_path, a
 
 
 BAD_FLAGS = {
-    "--gin.MIXTURE_OR_TASK_NAME=squad_v2": ["no task or mixture", "near: squad_v1"],
+    "--gin.MIXTURE_OR_TASK_NAME=squad_v9": ["no task or mixture", "near: squad_v"],
     "--gin.MIXTURE_OR_TASK_NAME=world_qa.xx": ["xx", "world_qa"],
     "--gin.MIXTURE_OR_TASK_NAME=wordl_text_all": ["near: world_text_all"],
     "--gin.RunConfig.dev_task=nothing.en": ["nothing.en"],

@@ -231,6 +231,59 @@ def test_an_empty_target_is_an_error_that_names_the_row(seqio, tmp_path):
     assert cache.find(_recipe(), cache_dir=tmp_path) is None
 
 
+def test_a_sentence_to_find_needs_no_target_and_may_have_no_partner(seqio, tmp_path):
+    """The side says that an example is one; any other still needs its target."""
+    import tensorflow as tf
+
+    columns = {
+        "id": ["q", "c"],
+        "inputs": ["It rains.", "Es regnet."],
+        "targets": ["", ""],
+        "side": ["query", "candidate"],
+        "context": ["", ""],
+    }
+    ragged = tf.ragged.constant([[], []], dtype=tf.string, ragged_rank=1)
+    features = {
+        name: seqio.Feature(seqio.ByteVocabulary(extra_ids=100), add_eos=True)
+        for name in ("inputs", "targets")
+    }
+
+    def task(columns):
+        return seqio.Task(
+            "sentences",
+            source=seqio.FunctionDataSource(
+                lambda split, shuffle_files, seed=None: (
+                    tf.data.Dataset.from_tensor_slices(columns)
+                ),
+                splits=("train", "validation"),
+            ),
+            preprocessors=[
+                functools.partial(seqio.preprocessors.tokenize, with_eos=False),
+                seqio.preprocessors.append_eos_after_trim,
+            ],
+            output_features=features,
+        )
+
+    made = cache.build(
+        task({**columns, "references": ragged}),
+        _recipe(task="sentences"),
+        cache_dir=tmp_path,
+        vocabulary=BYTES,
+    )
+    found = store.Store(made)
+    assert [found.tokens("targets", index).tolist() for index in (0, 1)] == [[1], [1]]
+    assert [found.meta(index)["side"] for index in (0, 1)] == ["query", "candidate"]
+    assert [found.meta(index)["references"] for index in (0, 1)] == [[], []]
+    columns["side"] = ["query", ""]
+    with pytest.raises(UserError, match="example 'c': its target is empty"):
+        cache.build(
+            task({**columns, "references": ragged}),
+            _recipe(task="sentences", definition={"prompt": 2}),
+            cache_dir=tmp_path,
+            vocabulary=BYTES,
+        )
+
+
 def test_a_vocabulary_that_does_not_fit_is_an_error(task, tmp_path):
     class Small:
         size = 100

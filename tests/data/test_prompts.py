@@ -70,6 +70,21 @@ def test_padding_is_undone_by_the_context(prediction, context, wanted):
     assert prompts.postprocess(prediction, kind="qa", context=context) == wanted
 
 
+@pytest.mark.parametrize(
+    ("prediction", "wanted"),
+    [
+        ("unanswerable", ""),
+        (" unanswerable ", ""),
+        ("Unanswerable", "Unanswerable"),  # as it came: no text of the context either
+        ("7 : 45", "7:45"),
+        ("", ""),
+    ],
+)
+def test_no_answer_is_scored_as_the_empty_one(prediction, wanted):
+    assert prompts.answer_or_none(prediction, context="At 7:45.") == wanted
+    assert prompts.pad_punctuation(prompts.NO_ANSWER) == prompts.NO_ANSWER
+
+
 def test_other_kinds_are_only_stripped():
     assert prompts.postprocess(" 1 ", kind="classification") == "1"
     assert prompts.postprocess("a - b", kind="text") == "a - b"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import collections
 import json
 
 import pytest
 
 from xtl_jax.data import readers
 from xtl_jax.data.readers import ReadOptions
-from xtl_jax.errors import UserError
+from xtl_jax.errors import UnlabelledError, UserError
 
 CONTEXT = "Der Zug fährt um 7:45 ab."
 
@@ -99,6 +98,63 @@ def test_offsets_may_be_replaced_by_the_first_occurrence(tmp_path):
         ReadOptions(answer_offsets="off")  # type: ignore[arg-type]
 
 
+def _read_v2(path):
+    return list(readers.squad_v2(path, language="en", split="train"))
+
+
+def test_questions_without_an_answer_are_rows_of_version_2(tmp_path):
+    plausible = [{"text": "Zug", "answer_start": 4}]
+    path = _squad(tmp_path, answers=[], is_impossible=True, plausible_answers=plausible)
+    first, second = _read_v2(path)
+    assert (first.answers, first.answer_starts) == (("7:45",), (17,))
+    assert (second.answers, second.answer_starts) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"answers": []}, "(id '2'): has no answer"),
+        ({"answers": [], "is_impossible": False}, "(id '2'): has no answer"),
+        ({"is_impossible": True}, "is marked unanswerable and has 1 answers"),
+        ({"answers": [], "is_impossible": "yes"}, "must be true or false, got 'yes'"),
+    ],
+)
+def test_bad_questions_of_version_2_are_named(tmp_path, changes, wanted):
+    path = _squad(tmp_path, **changes)
+    with pytest.raises(UserError) as error:
+        _read_v2(path)
+    assert wanted in str(error.value)
+
+
+def test_a_stripped_file_of_version_2_is_refused(tmp_path):
+    document = json.loads(_squad(tmp_path, answers=[]).read_text())
+    document["data"][0]["paragraphs"][0]["qas"][0]["answers"] = []
+    path = _squad(tmp_path, raw=json.dumps(document))
+    with pytest.raises(UnlabelledError, match=r"all 2 answers are empty"):
+        _read_v2(path)
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        ('{"data": [', "line 1, column 11, character 10 of 10 (its end: the file is"),
+        ('{"data": "\\ud83d"}', "holds \\ud83d alone, one half of an escaped"),
+        ('{"data": 1' + "0" * 5000 + "}", "is not JSON of this format"),
+        ("[" * 100_000, "nested too deep"),
+    ],
+)
+def test_json_that_no_program_can_use_is_named(tmp_path, raw, wanted):
+    with pytest.raises(UserError) as error:
+        _read(_squad(tmp_path, raw=raw))
+    assert wanted in str(error.value)
+
+
+def test_an_escaped_pair_is_one_character(tmp_path):
+    path = _squad(tmp_path, question="Wann \U0001f682?")
+    assert "\\ud83d\\ude82" in path.read_text()
+    assert _read(path)[1].question == "Wann \U0001f682?"
+
+
 @pytest.mark.parametrize(
     ("raw", "wanted"),
     [
@@ -130,99 +186,6 @@ def test_repeated_ids_are_numbered_where_the_release_repeats_them(tmp_path):
     path = _squad(tmp_path, id="1")
     rows = readers.squad(path, language="de", split="train", may_repeat=lambda id: True)
     assert [row.id for row in rows] == ["1", "1#2"]
-
-
-# --- pairs ------------------------------------------------------------------------
-
-
-def _nli(tmp_path, name, text, *, language="en", dropped=None):
-    path = tmp_path / name
-    path.write_bytes(text.encode())
-    return list(readers.nli(path, language=language, split="dev", dropped=dropped))
-
-
-MULTINLI = "gold_label\tsentence1\tsentence2\tpairID\tlabel1\tlabel2\n"
-
-
-def test_multinli_rows_without_gold_are_dropped_and_counted(tmp_path):
-    dropped: collections.Counter[str] = collections.Counter()
-    text = MULTINLI + (
-        'neutral\tHe said "no\tIt\'s "late"\ta\tneutral\tneutral\n'
-        "-\tp\th\tb\tneutral\tentailment\n"
-        "entailment\tp\th\tc\tentailment\n"  # training rows have one annotator
-    )
-    rows = _nli(tmp_path, "m.txt", text, dropped=dropped)
-    assert [(r.id, r.label) for r in rows] == [("a", "neutral"), ("c", "entailment")]
-    assert rows[0].first == 'He said "no'  # quotes mean nothing
-    assert dropped == {"no gold label": 1}
-
-
-def test_one_language_of_a_file_of_all(tmp_path):
-    head = "language\tgold_label\tsentence1\tsentence2\tpairID\tmatch\n"
-    rows = "sw\tneutral\tA\tB\t1\tTrue\nde\tentailment\tC\tD\t1\tTrue\n"
-    (row,) = _nli(tmp_path, "x.tsv", head + rows, language="de")
-    assert (row.first, row.label) == ("C", "entailment")
-    with pytest.raises(UserError, match="holds no labelled row in 'ur'"):
-        _nli(tmp_path, "x.tsv", head + rows, language="ur")
-
-
-def test_xtreme_rows_are_numbered_and_one_line_end_is_enough(tmp_path):
-    rows = _nli(tmp_path, "d.tsv", 'a "b\tc\tneutral\r\nd\te\tcontradictory\n')
-    assert [(r.id, r.first, r.label) for r in rows] == [
-        ("0", 'a "b', "neutral"),
-        ("1", "d", "contradiction"),
-    ]
-
-
-def test_csv_has_quotes_and_digits(tmp_path):
-    text = 'id,premise,hypothesis,language,label\n7,"a, ""b""",c,English,2\n'
-    (row,) = _nli(tmp_path, "w.csv", text)
-    assert (row.id, row.first, row.label) == ("7", 'a, "b"', "contradiction")
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "wanted"),
-    [
-        ("d.tsv", "a\tb\tneutral\na\tb\tc\td\n", "line 2: has 4 columns, 3 (premise"),
-        ("d.tsv", "a\tb\tneutral\n\na\tb\tneutral\n", "line 2: has 1 columns"),
-        ("d.tsv", "a\tb\tyes\n", "line 1: unknown label 'yes'; allowed: entailment"),
-        ("d.tsv", "a\tb\nc\td\n", "the split 'dev' is unlabelled (2 columns"),
-        ("d.tsv", " \tb\tneutral\n", "line 1 (id '0'): the first text is blank"),
-        ("m.txt", MULTINLI + "neutral\tp\th\n", "line 2: has 3 columns, 6 ("),
-        (
-            "m.txt",
-            MULTINLI + "neutral\tp\th\ta\tneutral\n" * 2,
-            "line 3: id 'a' is there a sec",
-        ),
-        ("t.tsv", "index\tsentence1\tsentence2\n0\ta\tb\n", "is unlabelled (fields: i"),
-        ("j.jsonl", '{"sentence1": "a"}\n', "has fields sentence1; needed: sentence1/"),
-        ("j.jsonl", '{"a": 1}\n{"b\n', "has fields a; needed"),
-        ("j.jsonl", "[1]\n", "line 1: is no JSON object"),
-        (
-            "j.jsonl",
-            '{"sentence1": "a", "sentence2": 3, "gold_label": "neutral"}\n',
-            "line 1: field 'sentence2' is missing or no text: 3",
-        ),
-        ("j.jsonl", '{"sentence1": "a\n', "line 1: is not JSON"),
-        ("w.csv", "premise,hypothesis,label\na,b\n", "line 2: has 2 columns, 3 (prem"),
-        ("w.csv", 'premise,hypothesis,label\n"a,b,0\n', "is not CSV"),
-    ],
-)
-def test_bad_pairs_are_named(tmp_path, name, text, wanted):
-    with pytest.raises(UserError) as error:
-        _nli(tmp_path, name, text)
-    assert wanted in str(error.value)
-    assert str(tmp_path / name) in str(error.value)
-
-
-def test_paraphrases(tmp_path):
-    path = tmp_path / "p.tsv"
-    path.write_text("a\tb\t1\nc\td\t0\n")
-    rows = list(readers.paraphrase(path, language="en", split="test"))
-    assert [row.label for row in rows] == ["paraphrase", "different_meaning"]
-    path.write_text("a\tb\t1\nc\td\t2\n")
-    with pytest.raises(UserError, match="line 2: unknown label '2'; allowed: 0"):
-        list(readers.paraphrase(path, language="en", split="test"))
 
 
 def test_texts(tmp_path):

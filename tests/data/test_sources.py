@@ -52,6 +52,13 @@ def test_missing_empty_and_folders_are_told_apart(tmp_path):
         sources.read_text(tmp_path)
 
 
+def test_a_zero_byte_is_named_by_offset_and_line(tmp_path):
+    path = tmp_path / "holes.txt"
+    path.write_bytes(b"ok\nGr\0n\n")
+    with pytest.raises(UserError, match=r"byte 5 \(line 2\) is 0x00, which is no text"):
+        sources.read_text(path)
+
+
 def test_a_byte_that_is_not_utf8_is_named_by_offset_and_line(tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes(b"ok\nGr" + "ü".encode("latin-1") + b"n")

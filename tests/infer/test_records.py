@@ -158,7 +158,15 @@ def test_other_encodings_are_named_by_line_and_byte(path):
     refused(path, b"\xef\xbb\xbf" + good, "line 1: is no JSON")
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(make())])
+OPTIONS = "a list of objects with text, log_probability and tokens"
+NEEDED = [
+    field.name
+    for field in dataclasses.fields(make())
+    if field.default is dataclasses.MISSING
+]
+
+
+@pytest.mark.parametrize("name", NEEDED)
 def test_every_field_is_needed(path, name):
     values = dataclasses.asdict(make())
     del values[name]
@@ -179,6 +187,21 @@ def test_every_field_is_needed(path, name):
         ("step", 1.5, "a number"),
         ("step", None, "a number"),
         ("decoding", [], "an object"),
+        ("similarities", 0.5, "a list of numbers"),
+        ("similarities", ["0.5"], "a list of numbers"),
+        ("similarities", [True], "a list of numbers"),
+        ("options", {"a": -1.0}, OPTIONS),
+        ("options", [{"text": "a", "log_probability": -1.0}], OPTIONS),
+        (
+            "options",
+            [{"text": "a", "log_probability": "-1", "tokens": 2}],
+            OPTIONS,
+        ),
+        (
+            "options",
+            [{"text": "a", "log_probability": -1.0, "tokens": 2.5}],
+            OPTIONS,
+        ),
     ],
 )
 def test_a_field_of_another_type_is_refused(path, name, value, wanted):
@@ -195,3 +218,24 @@ def test_an_unknown_field_suggests_the_near_one(path):
 def test_a_prompt_that_was_changed_is_refused(path):
     values = {**dataclasses.asdict(make()), "inputs": "question: another ?"}
     refused(path, json.dumps(values) + "\n", "inputs_sha256 is not the hash of inputs")
+
+
+def test_scored_targets_and_similarities_come_back(path):
+    options = (
+        records.Option(text="ja", log_probability=-0.25, tokens=2),
+        records.Option(text="nein", log_probability=-3.5, tokens=3),
+    )
+    written = [
+        dataclasses.replace(make("a"), options=options),
+        dataclasses.replace(make("b"), similarities=(0.75, -0.5)),
+        make("c"),
+    ]
+    records.write(path, written)
+    assert records.read(path) == written
+
+
+def test_files_of_before_are_read_and_those_without_options_look_as_they_did(path):
+    records.write(path, [make()])
+    values = json.loads(path.read_text(encoding="utf-8"))
+    assert list(values) == NEEDED
+    assert records.read(path)[0].options == ()

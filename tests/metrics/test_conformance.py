@@ -45,7 +45,9 @@ def check_macro(values, expected):
     assert macro["exact_match"] == NEAR(expected["avg_exact_match"])
     assert macro["f1"] == NEAR(expected["avg_f1"])
     if "avg_metric" in expected:
-        assert summary.xtreme_metric(macro) == NEAR(expected["avg_metric"])
+        assert summary.xtreme_metric(macro, primary="f1") == NEAR(
+            expected["avg_metric"]
+        )
 
 
 def test_mlqa_agrees_case_by_case_and_over_the_seven_languages(golden):
@@ -92,49 +94,6 @@ def test_tydiqa_agrees_with_and_without_english(golden):
 def test_squad_agrees(golden):
     kit = golden("qa_squad_v1")
     check_language(kit, metric=qa.METRIC, language="en", normalize=qa.normalize)
-
-
-@pytest.mark.parametrize(
-    ("metric", "cases", "key"),
-    [(mlqa.METRIC, "qa_mlqa", "mlqa"), (qa.METRIC, "qa_xquad", "squad")],
-    ids=["mlqa", "squad"],
-)
-def test_t5_agrees_raw_and_with_padded_punctuation(golden, metric, cases, key):
-    prompts = pytest.importorskip("xtl_jax.data.prompts")
-    languages = golden(cases)["languages"]
-
-    def raw(text):
-        return text
-
-    pad = prompts.pad_punctuation
-    variants = {
-        "raw_gold_raw_pred": (raw, raw),
-        "padded_gold_raw_pred": (pad, raw),
-        "padded_gold_padded_pred": (pad, pad),
-    }
-    checked = 0
-    for language, expected in golden("qa_t5_metrics")[key].items():
-        answered = [
-            case
-            for case in languages[language]["cases"]
-            if case["prediction"] is not None
-        ]
-        assert len(answered) == expected["n"]
-        for name, (of_gold, of_prediction) in variants.items():
-            values = metric.combine(
-                add(
-                    metric.counts(
-                        of_prediction(case["prediction"]),
-                        references=[of_gold(answer) for answer in case["answers"]],
-                        language=language,
-                    )
-                    for case in answered
-                )
-            )
-            assert values["exact_match"] == NEAR(expected[name]["em"]), language
-            assert values["f1"] == NEAR(expected[name]["f1"]), language
-            checked += 1
-    assert checked == 3 * len(languages)
 
 
 def test_classification_agrees_with_t5(golden):

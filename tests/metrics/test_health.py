@@ -20,8 +20,8 @@ def test_empty_and_sentinel_outputs_are_counted():
         [
             output(""),
             output(" \u3000\n"),
-            output("x", raw="<extra_id_0> x"),
-            output("<extra_id"),
+            output("<extra_id_0> x"),
+            output("x", raw="<extra_id_0> x"),  # a gap to fill: the task's own format
         ],
         labels=(),
     )

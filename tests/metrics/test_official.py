@@ -7,7 +7,7 @@ import json
 import pytest
 
 from xtl_jax.errors import UserError
-from xtl_jax.metrics import accuracy, mlqa, official, qa, scoring
+from xtl_jax.metrics import accuracy, mlqa, official, official_lines, qa, scoring
 from xtl_jax.metrics.metric import add
 
 
@@ -124,9 +124,11 @@ def test_label_files_of_the_official_kit_agree(shared):
     for case in cases:
 
         def scored(case=case):
-            gold = official.label_rows(case["label_file"], source="gold", language="en")
-            said = official.labels(case["prediction_file"])
-            rows = official.classify(gold, said, source="pred")
+            gold = official_lines.label_rows(
+                case["label_file"], source="gold", language="en"
+            )
+            said = official_lines.labels(case["prediction_file"])
+            rows = official_lines.classify(gold, said, source="pred")
             return value(accuracy.METRIC, rows)
 
         if "raises" in case["expected"]:
@@ -153,9 +155,9 @@ def test_submission_folders_agree(shared, version):
                 kit["files"][f"{part}/{name}"] for part in ("labels", "predictions")
             )
             if task == "xnli":
-                rows = official.classify(
-                    official.label_rows(gold, source=name, language=language),
-                    official.labels(said),
+                rows = official_lines.classify(
+                    official_lines.label_rows(gold, source=name, language=language),
+                    official_lines.labels(said),
                     source=name,
                 )
                 found = value(accuracy.METRIC, rows)
@@ -180,7 +182,7 @@ def test_three_layouts_of_gold_labels_are_read():
         "ar\tneutral\tx\nde\tcontradiction\ty\nar\tentailment\tz\n"
     )
     for text in (plain, table, header):
-        rows = official.label_rows(text, source="gold.tsv", language="ar")
+        rows = official_lines.label_rows(text, source="gold.tsv", language="ar")
         assert [row.references for row in rows] == [("neutral",), ("entailment",)]
 
 
@@ -196,12 +198,14 @@ def test_three_layouts_of_gold_labels_are_read():
 )
 def test_gold_labels_that_cannot_be_scored_are_refused(text, match):
     with pytest.raises(UserError, match=match):
-        official.label_rows(text, source="gold.tsv", language="ar")
+        official_lines.label_rows(text, source="gold.tsv", language="ar")
 
 
 def test_another_number_of_lines_is_refused_with_its_likely_cause():
-    gold = official.label_rows("a\nb\n", source="gold.tsv", language="en")
+    gold = official_lines.label_rows("a\nb\n", source="gold.tsv", language="en")
     with pytest.raises(UserError, match=r"3 lines for 2 examples.*last line is blank"):
-        official.classify(gold, official.labels("a\nb\n\n"), source="pred.tsv")
+        official_lines.classify(
+            gold, official_lines.labels("a\nb\n\n"), source="pred.tsv"
+        )
     with pytest.raises(UserError, match=r"pred.tsv: has 1 lines for 2 examples"):
-        official.classify(gold, official.labels("a\n"), source="pred.tsv")
+        official_lines.classify(gold, official_lines.labels("a\n"), source="pred.tsv")

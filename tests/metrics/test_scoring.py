@@ -36,7 +36,7 @@ def test_a_score_counts_missing_rows_as_0():
     assert found.per_example["f1"] == pytest.approx([1.0, 2 / 3, 0.0, 0.0])
     assert found.chance_percent is None
     assert found.shares_percent["empty"] == pytest.approx(100 / 3)  # of those there
-    assert found.shares_percent["sentinel"] == pytest.approx(100 / 3)
+    assert found.shares_percent["sentinel"] == 0.0  # only what is scored is looked at
     assert found.shares_percent["not_in_context"] == pytest.approx(100 / 3)
     low, high = found.intervals["f1"]
     assert 0 <= low < found.values["f1"] < high <= 100
@@ -65,7 +65,10 @@ def test_the_signature_names_what_the_number_depends_on():
 
     rows = [row("1", "x"), row("2", None)]
     base = sign(rows)
-    assert base.startswith("xtl|task:mlqa.ar|split:test|metric:mlqa|")
+    assert base.startswith(
+        "xtl|task:mlqa.ar|split:test|metric:mlqa|norm:mlqa1|gold:raw|post:none|"
+        "agg:sum/n|n:2|"
+    )
     assert "|n:2|missing:1|" in base
     others = [
         sign(rows[:1]),
@@ -73,8 +76,10 @@ def test_the_signature_names_what_the_number_depends_on():
         sign(rows, split="validation"),
         sign(rows, resamples=2000),
         sign(rows, seed=1),
+        sign(rows, post="depad"),
+        scoring.score(qa.METRIC, rows, **FIELDS).signature,
     ]
-    assert len({base, *others}) == 6
+    assert len({base, *others}) == 8
 
 
 def test_chance_is_one_of_the_labels():
@@ -110,6 +115,26 @@ def test_joining_keeps_the_gold_order_and_marks_what_is_missing():
         scoring.join([row("a", None, "x")], [row("a", "y", "other")])
 
 
+def test_of_what_is_missing_only_the_id_has_to_be_known():
+    gold = [scoring.Row(id=id_, references=None) for id_ in "ab"]
+    rows = scoring.join(gold, [row("a", "x")])
+    for metric in (qa.METRIC, mlqa.METRIC):
+        found = scoring.score(metric, rows, **FIELDS)
+        assert found.missing == 1
+        assert found.values == {"exact_match": 50.0, "f1": 50.0}
+    assert scoring.score(accuracy.METRIC, rows, **FIELDS).values == {"accuracy": 50.0}
+
+
+def test_counts_that_depend_on_unknown_references_are_refused():
+    metric = accuracy.with_f1(positive="1", negative="0")
+    missing = scoring.Row(id="7", references=None)
+    with pytest.raises(UserError, match="example '7': its references are not known"):
+        scoring.count(metric, [missing], language="en")
+    said = scoring.Row(id="7", references=None, prediction="1")
+    with pytest.raises(UserError, match="example '7': its references are not known"):
+        scoring.count(accuracy.METRIC, [said], language="en")
+
+
 def test_two_halves_added_are_the_whole():
     metric = accuracy.with_f1(positive="1", negative="0")
     rows = [
@@ -137,8 +162,9 @@ def test_targets_fed_back_as_predictions_score_100():
 
 def test_importing_metrics_imports_nothing_heavy():
     code = (
-        "import sys; from xtl_jax.metrics import accuracy, health, mlqa, official, qa, "
-        "scoring, summary; from xtl_jax.infer import records; "
+        "import sys; from xtl_jax.metrics import accuracy, health, mlqa, official, "
+        "padded, qa, ranking, scoring, spans, squad_v2, summary, tagging; "
+        "from xtl_jax.infer import records; "
         "print([m for m in ('numpy', 'jax', 'seqio', 'tensorflow', 'regex') "
         "if m in sys.modules])"
     )

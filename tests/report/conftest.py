@@ -8,9 +8,9 @@ import pathlib
 import pytest
 
 
-def load_fabricated():
-    path = pathlib.Path(__file__).parent / "fabricated.py"
-    spec = importlib.util.spec_from_file_location("fabricated", path)
+def load_fabricated(name="fabricated"):
+    path = pathlib.Path(__file__).parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -20,6 +20,38 @@ def load_fabricated():
 def fabricated():
     """The module that makes run directories up."""
     return load_fabricated()
+
+
+@pytest.fixture(scope="session")
+def fabricated_tasks():
+    """The module that makes run directories of all target tasks up."""
+    return load_fabricated("fabricated_tasks")
+
+
+@pytest.fixture(scope="session")
+def two_systems(fabricated, fabricated_tasks, tmp_path_factory):
+    """Folders of one run a target task: all tasks, and one that lacks some.
+
+    The second has no BUCC, and no Persian in Mewsli-X.
+    """
+    folder = tmp_path_factory.mktemp("systems")
+    for name, seed, skill in (("without", 0, 0.6), ("with", 1, 0.8)):
+        for family, codes in fabricated_tasks.all_languages().items():
+            if (name, family) == ("with", "bucc"):
+                continue
+            if (name, family) == ("with", "mewslix"):
+                codes = [code for code in codes if code != "fa"]
+            fabricated_tasks.write_tasks(
+                folder / name / family,
+                fabricated=fabricated,
+                families={family: codes},
+                name=f"{name}_{family}",
+                seed=seed,
+                skill=skill,
+                examples=6,
+                config={"task": f"{family}.en", "initial_checkpoint": f"runs/{name}"},
+            )
+    return folder / "without", folder / "with"
 
 
 @pytest.fixture(scope="session")

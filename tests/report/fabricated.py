@@ -108,13 +108,15 @@ def write_run(
     """
     for part in ("predictions", "scores"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    write_json(folder / "run.json", _config(name, seed, config))
+    write_json(folder / "run.json", config_of(name, seed, config))
     families: dict[str, Any] = {}
     if languages:
         counts = {}
         for language in (*languages, *pairs):
             found = _qa(language, seed=seed, skill=skill, examples=examples)
-            counts[language] = _score(folder, found, mlqa.METRIC, special=special)
+            counts[language] = score_records(
+                folder, found, mlqa.METRIC, special=special
+            )
         families["mlqa"] = summary.summarise(
             counts,
             metric=mlqa.METRIC,
@@ -124,14 +126,14 @@ def write_run(
         counts = {}
         for language in nli:
             found = _nli(language, seed=seed, skill=skill, examples=examples)
-            counts[language] = _score(
+            counts[language] = score_records(
                 folder, found, accuracy.METRIC, special=special, labels=LABELS
             )
         families["xnli"] = summary.summarise(
             counts, metric=accuracy.METRIC, standard_languages=tuple(nli)
         ).to_json()
     write_json(folder / "scores" / "summary.json", {"families": families})
-    (folder / "log.jsonl").write_text(_log(seed), encoding="utf-8")
+    (folder / "log.jsonl").write_text(log_of(seed), encoding="utf-8")
     return folder
 
 
@@ -139,7 +141,11 @@ def write_json(path: pathlib.Path, document: Any) -> None:
     path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 
-def _score(folder, found, metric, *, special, labels=()):
+def score_records(
+    folder, found, metric, *, special=None, labels=(), split="validation"
+):
+    """Write predictions and score file of one language; the counts of its examples."""
+    special = special or {}
     found = [{**r, "prediction": special.get(r["id"], r["prediction"])} for r in found]
     first = found[0]
     name = f"{first['family']}.{first['language']}"
@@ -149,7 +155,7 @@ def _score(folder, found, metric, *, special, labels=()):
             records.Record(
                 **{**record, "prediction_raw": record["prediction"]},
                 inputs_sha256=hashlib.sha256(record["inputs"].encode()).hexdigest(),
-                split="validation",
+                split=split,
                 log_probability=-1.25,
                 checkpoint="checkpoints/600",
                 step=600,
@@ -172,7 +178,7 @@ def _score(folder, found, metric, *, special, labels=()):
         task=first["task"],
         family=first["family"],
         language=first["language"],
-        split="validation",
+        split=split,
         labels=labels,
         checkpoint="checkpoints/600",
         step=600,
@@ -231,7 +237,7 @@ def _nli(language, *, seed, skill, examples):
     return made
 
 
-def _config(name: str, seed: int, config: Mapping[str, Any]) -> dict[str, Any]:
+def config_of(name: str, seed: int, config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": 1,
         "run": {
@@ -263,7 +269,7 @@ def _config(name: str, seed: int, config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _log(seed: int) -> str:
+def log_of(seed: int) -> str:
     rng = random.Random(seed)
     lines = []
     for step in range(10, 601, 10):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xtl_jax.report import learning, plots
-from xtl_jax.report.tables import Cell
+from xtl_jax.report.cells import Cell
 
 
 def test_a_bar_is_as_long_as_its_value_and_its_whisker_spans_the_interval():

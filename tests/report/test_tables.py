@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -125,4 +126,21 @@ def test_latex_escapes_names_and_marks_what_is_missing(fabricated, tmp_path):
     )
     text = tabular.latex(family_tables(run_results.read_all([run])))
     assert r"with\_50\% \& more" in text
-    assert text.count("--") == 3  # the comment that explains it, vi and the average
+    by_language = text.split(r"\end{tabular}")[0]
+    assert by_language.count("--") == 3  # the comment on it, vi and the average
+
+
+def test_a_latex_table_of_many_languages_stands_upright(fabricated, tmp_path):
+    run = fabricated.write_run(tmp_path / "run", nli=tuple(fabricated.QA))
+    arms = run_results.read_all([run])
+    (xnli,) = [table for table in family_tables(arms) if table.family == "xnli"]
+    wide = tabular.latex([xnli]).split(r"\end{tabular}")[0]
+    assert wide.count("&") == 2 * 10  # head and run: nine languages, average
+    rows = tuple(
+        dataclasses.replace(xnli.rows[0], language=f"l{number}")
+        for number in range(tabular.MOST_COLUMNS + 1)
+    )
+    upright = tabular.latex([dataclasses.replace(xnli, rows=rows)])
+    lines = upright.split(r"\end{tabular}")[0].splitlines()
+    assert len([line for line in lines if line.startswith("l") and "&" in line]) == 17
+    assert all(line.count("&") == 1 for line in lines if "&" in line)

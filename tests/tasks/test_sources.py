@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import lzma
-import pathlib
 
-import numpy as np
 import pytest
 from xtl_tasks import catalog, loading
 from xtl_tasks.loading import TaskSettings
@@ -54,6 +51,24 @@ def _squad(*questions, context="7 a"):
         ("xnli.en", "train", "multinli_1.0/multinli_1.0_train.txt"),
         ("xnli.ur", "test", "XNLI-1.0/xnli.test.tsv"),
         ("xnli.ur", "validation", "xnli/dev-ur.tsv"),
+        ("snli", "train", "snli_1.0/snli_1.0_train.jsonl"),
+        ("snli", "test", "snli/snli_1.0/snli_1.0_test.txt"),
+        ("anli_r2", "train", "anli_v1.0/R2/train.jsonl"),
+        ("qqp", "validation", "QQP/dev.tsv"),
+        ("squad_v2", "train", "squad/train-v2.0.json"),
+        ("hellaswag_rank", "validation", "hellaswag/hellaswag_val.jsonl"),
+        ("cosmos_qa", "train", "cosmosqa/train.csv"),
+        ("cosmos_qa_rank", "validation", "cosmosqa/data/valid.csv"),
+        ("commonsense_qa", "validation", "commonsenseqa/dev_rand_split.jsonl"),
+        ("social_iqa", "train", "siqa/socialIQa_v1.4_trn.jsonl"),
+        ("copa", "train", "COPA/train.jsonl"),
+        ("copa_rank", "validation", "xcopa/val-en.jsonl"),
+        ("copa", "test", "COPA-resources/datasets/copa-test.xml"),
+        ("xcopa.qu", "test", "xcopa/data/qu/test.qu.jsonl"),
+        ("xcopa_rank.th", "validation", "xcopa/val-th.jsonl"),
+        ("pawsx.en", "train", "pawsx/x-final/en/train.tsv"),
+        ("pawsx.ja", "validation", "x-final/ja/dev_2k.tsv"),
+        ("pawsx.zh", "test", "pawsx/test-zh.tsv"),
         ("world_text.hi", "test", "world/text/hi.test.txt"),
         ("world_qa.ar", "train", "world/qa/ar.train.json"),
         ("world_nli.zh", "validation", "world/nli/zh.validation.tsv"),
@@ -152,194 +167,3 @@ def test_an_unlabelled_split_is_an_error_of_its_own_kind(tmp_path):
     settings = TaskSettings(files={"tydiqa_goldp.ko/validation": str(file)})
     with pytest.raises(UnlabelledError, match=r"dev\.json: the split 'validation' is"):
         _rows("tydiqa_goldp.ko", split="validation", settings=settings)
-
-
-# --- TensorFlow Datasets ------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def tfds_dir(tmp_path_factory):
-    """Sets prepared on disk by TFDS's own writer, under their published names."""
-    import tensorflow_datasets as tfds
-    from tensorflow_datasets.question_answering import qa_utils
-
-    folder = tmp_path_factory.mktemp("tfds")
-    squad = [
-        {
-            "id": id,
-            "title": "Züge",
-            "context": "It goes at 7:45.",
-            "question": "When?",
-            "answers": {"text": ["7:45", "at 7:45"], "answer_start": [11, 8]},
-        }
-        for id in ("s1", "s2")
-    ]
-    languages = sorted(catalog.family("xnli").languages)
-    xnli = [
-        {
-            "premise": {each: f"premise {each} {n}" for each in languages},
-            "hypothesis": {each: f"hypothesis {each} {n}" for each in languages},
-            "label": label,
-        }
-        for n, label in enumerate(("neutral", "entailment"))
-    ]
-    mnli = [
-        {"premise": "p", "hypothesis": "h", "label": label, "idx": idx}
-        for idx, label in enumerate((2, -1, 0))
-    ]
-    pair = tfds.features.FeaturesDict(
-        {
-            "premise": tfds.features.Text(),
-            "hypothesis": tfds.features.Text(),
-            "label": tfds.features.ClassLabel(names=["e", "n", "c"]),
-            "idx": tfds.features.Scalar(np.int32),
-        }
-    )
-    all_languages = tfds.features.FeaturesDict(
-        {
-            "premise": tfds.features.Translation(languages=languages),
-            "hypothesis": tfds.features.TranslationVariableLanguages(
-                languages=languages
-            ),
-            "label": tfds.features.ClassLabel(
-                names=["entailment", "neutral", "contradiction"]
-            ),
-        }
-    )
-    spans = qa_utils.squadlike_features()
-    tydi = [{**squad[0], "id": "korean-1-0"}, {**squad[0], "id": "telugu-1-0"}]
-    stripped = [{**squad[0], "answers": {"text": [""], "answer_start": [0]}}]
-    for name, config, features, splits in (
-        ("squad", "v1.1", spans, {"train": squad, "validation": stripped}),
-        ("xquad", "ar", spans, {"test": squad}),
-        ("mlqa", "hi", spans, {"validation": squad}),
-        ("tydi_qa", "goldp", spans, {"validation": tydi}),
-        ("xnli", None, all_languages, {"test": xnli}),
-        ("glue", "mnli", pair, {"train": mnli}),
-    ):
-        _prepare(folder, name, config=config, features=features, splits=splits)
-    return str(folder)
-
-
-def _prepare(folder, name, *, config, features, splits):
-    """Write one set with TFDS, where `tfds.builder(name)` looks for it."""
-    import tensorflow_datasets as tfds
-
-    path = "/".join(filter(None, (name, config)))
-    version = tfds.builder(path, data_dir=str(folder)).version
-    place = pathlib.Path(folder, *filter(None, (name, config, str(version))))
-    place.mkdir(parents=True)
-    _write(
-        place,
-        name=name,
-        config=config,
-        version=version,
-        features=features,
-        splits=splits,
-    )
-
-
-def _write(place, *, name, config, version, features, splits):
-    import tensorflow as tf
-    import tensorflow_datasets as tfds
-
-    identity = tfds.core.dataset_info.DatasetIdentity(
-        name=name,
-        version=version,
-        data_dir=str(place),
-        module_name="tests",
-        config_name=config,
-    )
-    info = tfds.core.DatasetInfo(builder=identity, features=features)
-    infos = []
-    for split, rows in splits.items():
-        template = tfds.core.ShardedFileTemplate(
-            data_dir=place, dataset_name=name, split=split, filetype_suffix="tfrecord"
-        )
-        (path,) = template.sharded_filepaths(1)
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for row in rows:
-                writer.write(features.serialize_example(row))
-        infos.append(
-            tfds.core.SplitInfo(
-                name=split,
-                shard_lengths=[len(rows)],
-                num_bytes=1,
-                filename_template=template,
-            )
-        )
-    info.set_splits(tfds.core.SplitDict(infos))
-    info.write_to_directory(place)
-
-
-@pytest.fixture
-def from_tfds(tfds_dir):
-    return TaskSettings(tfds_dir=tfds_dir)
-
-
-def test_squad_from_tfds(from_tfds):
-    rows = _rows("squad_v1", split="train", settings=from_tfds)
-    assert [row.id for row in rows] == ["s1", "s2"]
-    assert rows[0].answers == ("7:45", "at 7:45")
-    assert rows[0].answer_starts == (11, 8)
-    assert (rows[0].title, rows[0].question) == ("Züge", "When?")
-    assert rows[0].context == "It goes at 7:45."
-
-
-def test_xnli_from_tfds_takes_one_language(from_tfds):
-    rows = _rows("xnli.sw", split="test", settings=from_tfds)
-    assert [row.label for row in rows] == ["neutral", "entailment"]
-    assert (rows[1].first, rows[1].second) == ("premise sw 1", "hypothesis sw 1")
-    assert [row.id for row in rows] == ["0", "1"]
-
-
-def test_glue_from_tfds_drops_rows_without_gold(from_tfds):
-    rows = _rows("mnli", split="train", settings=from_tfds)
-    assert [(row.id, row.label) for row in rows] == [
-        ("0", "contradiction"),
-        ("2", "entailment"),
-    ]
-    assert _rows("xnli.en", split="train", settings=from_tfds) == rows
-
-
-def test_published_names_configs_and_features_are_those_of_tfds():
-    import tensorflow_datasets as tfds
-
-    for family in catalog.FAMILIES:
-        for source in family.tfds.values():
-            languages = source.languages or family.standard_languages
-            builder = tfds.builder(source.filled(languages[0]))
-            fields = set(builder.info.features)
-            wanted = (
-                {"id", "title", "context", "question", "answers"}
-                if family.kind == "qa"
-                else {"premise", "hypothesis", "label"}
-            )
-            assert wanted <= fields, source
-            for language in languages:
-                name, _, config = source.filled(language).partition("/")
-                assert not config or config in tfds.builder_cls(name).builder_configs
-
-
-def test_other_question_sets_from_tfds(from_tfds):
-    assert len(_rows("xquad.ar", split="test", settings=from_tfds)) == 2
-    assert len(_rows("mlqa.hi", split="validation", settings=from_tfds)) == 2
-    (row,) = _rows("tydiqa_goldp.te", split="validation", settings=from_tfds)
-    assert row.id == "telugu-1-0"
-
-
-def test_tfds_without_the_split_labels_or_language(from_tfds):
-    with pytest.raises(UserError, match=r"TFDS squad/v1\.1.*no answer.*unlabelled"):
-        _rows("squad_v1", split="validation", settings=from_tfds)
-    with pytest.raises(UserError, match="TFDS xnli split 'validation'"):
-        _rows("xnli.sw", split="validation", settings=from_tfds)
-    with pytest.raises(UserError, match="holds no row in 'bn'"):
-        _rows("tydiqa_goldp.bn", split="validation", settings=from_tfds)
-
-
-def test_files_win_over_tfds(tmp_path, tfds_dir):
-    file = tmp_path / "a.json.xz"
-    file.write_bytes(lzma.compress(_squad(_question("mine")).encode()))
-    settings = TaskSettings(files={"squad_v1/train": str(file)}, tfds_dir=tfds_dir)
-    (row,) = _rows("squad_v1", split="train", settings=settings)
-    assert row.id == "mine"

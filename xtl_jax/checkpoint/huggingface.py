@@ -46,6 +46,8 @@ _BLOCKS = {
 # Copies of `shared.weight` that some versions write too.
 _COPIES = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}
 _EMBEDDING, _HEAD = "shared.weight", "lm_head.weight"
+_WEIGHTS = ("F32", "BF16", "F16", "F64")
+VOCABULARY = "spiece.model"
 
 Read = Callable[[], np.ndarray]
 
@@ -136,7 +138,7 @@ def write(
             )
     safetensors.write(folder, tensors, done=done)
     if vocabulary is not None:
-        (folder / "spiece.model").write_bytes(vocabulary)
+        (folder / VOCABULARY).write_bytes(vocabulary)
         tokenizer = {
             "tokenizer_class": "T5Tokenizer",
             "eos_token": "</s>",
@@ -273,6 +275,12 @@ def _sharded(folder: epath.Path, index: epath.Path, suffix: str) -> dict[str, Re
 
 def _tensor(path: epath.Path, name: str) -> np.ndarray:
     with _opened(path) as file:
+        kind = file.get_slice(name).get_dtype()
+        if kind not in _WEIGHTS:
+            raise UserError(
+                f"{path}: {name} holds {kind}; weights are {', '.join(_WEIGHTS)} "
+                "(quantised ones cannot be read): save the checkpoint again"
+            )
         return np.asarray(file.get_tensor(name), np.float32)
 
 

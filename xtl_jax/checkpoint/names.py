@@ -21,6 +21,7 @@ from xtl_jax.errors import UserError
 from xtl_jax.model.sizes import ModelConfig
 
 ATTENTION = ("query", "key", "value", "out")
+_WEIGHTS = ("float32", "bfloat16", "float16", "float64")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,6 +147,24 @@ def source(
         return np.asarray(array, np.float32)
 
     return Source(config=config, name=name, step=step, read=load)
+
+
+def as_float32(array: np.ndarray, *, name: str) -> np.ndarray:
+    """Weights as they were stored, in our dtype.
+
+    Args:
+        array: as it was read.
+        name: of the file or folder and what was read from it, for the error.
+
+    Raises:
+        UserError: it holds no real numbers. A cast would take them for weights.
+    """
+    if array.dtype.name not in _WEIGHTS:
+        raise UserError(
+            f"{name} holds {array.dtype.name}; weights are {', '.join(_WEIGHTS)} "
+            "(quantised ones cannot be read): save the checkpoint again"
+        )
+    return np.asarray(array, np.float32)
 
 
 def layers(entry: Entry) -> Iterable[int | None]:

@@ -189,6 +189,28 @@ def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, A
     Raises:
         UserError: no checkpoint, not this one, or a damaged one.
     """
+    item, others = state_folder(run_dir, step=step)
+    try:
+        return int(item.parent.name), _params(item)
+    except Exception as error:  # orbax raises many kinds on damaged files
+        raise UserError(
+            f"checkpoint {item.parent} is damaged ({type(error).__name__}: "
+            f"{str(error)[:200]}); the others are of steps {others}"
+        ) from error
+
+
+def state_folder(
+    run_dir: epath.Path, *, step: int | None = None
+) -> tuple[epath.Path, list[int]]:
+    """Where a checkpoint's state lies, and the steps of all others.
+
+    Args:
+        run_dir: the run.
+        step: as `read_params` has it.
+
+    Raises:
+        UserError: no checkpoint, or not this one.
+    """
     folder = run_dir / FOLDER
     steps = _complete(folder)
     if not steps:
@@ -198,14 +220,7 @@ def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, A
     if step not in steps:
         raise UserError(f"no checkpoint of step {step} in {folder}; have {steps}")
     item = folder.absolute() / str(step) / "state"
-    try:
-        return step, _params(item)
-    except Exception as error:  # orbax raises many kinds on damaged files
-        others = [other for other in steps if other != step]
-        raise UserError(
-            f"checkpoint {item.parent} is damaged ({type(error).__name__}: "
-            f"{str(error)[:200]}); the others are of steps {others}"
-        ) from error
+    return item, [other for other in steps if other != step]
 
 
 def _params(item: epath.Path) -> Any:

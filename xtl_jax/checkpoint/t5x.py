@@ -17,16 +17,15 @@ legacy layout, which every T5X reads.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-from xtl_jax.checkpoint import names, zarr
+from xtl_jax.checkpoint import names, orbax_tree, zarr
 from xtl_jax.errors import UserError
 from xtl_jax.model.sizes import ModelConfig
 
@@ -80,7 +79,7 @@ def source(folder: epath.Path) -> names.Source:
         name=str(folder),
         step=step(folder),
         foreign=foreign,
-        read=lambda name: _value(folder, arrays[name]),
+        read=lambda name: _value(folder, arrays[name], name=name),
         known=set(arrays),
     )
 
@@ -114,8 +113,10 @@ def optimizer_state(folder: epath.Path) -> tuple[int, Mapping[str, np.ndarray]]:
             f"{folder} holds parameters and no optimiser state; start without it: "
             "RunConfig.restore_optimizer=False"
         )
-    found = int(np.asarray(_value(folder, root["step"])))
-    return found, {name: _value(folder, leaf) for name, leaf in states.items()}
+    found = int(_stored(folder, root["step"]))
+    return found, {
+        name: _value(folder, leaf, name=name) for name, leaf in states.items()
+    }
 
 
 def write(
@@ -161,7 +162,7 @@ def _open(folder: epath.Path) -> dict[str, Any]:
     """The tree with `target` and `state`; leaves are arrays or TensorStore specs."""
     if (folder / "checkpoint").is_file():
         return _legacy_index(folder / "checkpoint")
-    return _orbax_tree(folder / "state")
+    return orbax_tree.leaves(folder / "state", advice="copy the checkpoint again")
 
 
 def _flat(tree: Any, *, folder: epath.Path) -> dict[str, Any]:
@@ -195,69 +196,14 @@ def _legacy_index(path: epath.Path) -> Any:
         ) from error
 
 
-class _Later:
-    """An array of the orbax layout, read when it is asked for."""
-
-    def __init__(self, folder: epath.Path, path: tuple[str, ...], shape: Any) -> None:
-        self._folder, self._path, self.shape = folder, path, tuple(shape)
-
-    def read(self) -> np.ndarray:
-        import orbax.checkpoint as ocp
-
-        def alone(value: Any) -> Any:
-            for key in reversed(self._path):
-                value = {key: value}
-            return value
-
-        with _orbax_errors(self._folder), _reader() as checkpointer:
-            found = checkpointer.restore(
-                self._folder,
-                args=ocp.args.PyTreeRestore(
-                    item=alone(0),
-                    restore_args=alone(ocp.RestoreArgs(restore_type=np.ndarray)),
-                    partial_restore=True,
-                ),
-            )
-        for key in self._path:
-            found = found[key]
-        return np.asarray(found)
+def _value(folder: epath.Path, leaf: Any, *, name: str) -> np.ndarray:
+    return names.as_float32(_stored(folder, leaf), name=f"{folder}: {name}")
 
 
-def _reader() -> Any:
-    import orbax.checkpoint as ocp
-
-    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
-
-
-@contextlib.contextmanager
-def _orbax_errors(folder: epath.Path) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # orbax raises many kinds on damaged files
-        raise UserError(
-            f"{folder} is damaged ({type(error).__name__}: {str(error)[:200]}); copy "
-            "the checkpoint again"
-        ) from error
-
-
-def _orbax_tree(folder: epath.Path) -> Any:
-    with _orbax_errors(folder), _reader() as checkpointer:
-        metadata = checkpointer.metadata(folder).item_metadata.tree
-
-    def later(node: Any, path: tuple[str, ...]) -> Any:
-        if isinstance(node, dict):
-            return {key: later(child, (*path, key)) for key, child in node.items()}
-        return _Later(folder, path, getattr(node, "shape", ()))
-
-    return later(metadata, ())
-
-
-def _value(folder: epath.Path, leaf: Any) -> np.ndarray:
-    if isinstance(leaf, _Later):
-        return np.asarray(leaf.read(), np.float32)
-    if not isinstance(leaf, dict):
-        return np.asarray(leaf, np.float32)
-    return zarr.read(folder, leaf)
+def _stored(folder: epath.Path, leaf: Any) -> np.ndarray:
+    if isinstance(leaf, orbax_tree.Leaf):
+        return leaf.read()
+    return zarr.read(folder, leaf) if isinstance(leaf, dict) else np.asarray(leaf)
 
 
 def _shape(folder: epath.Path, leaf: Any) -> tuple[int, ...]:
@@ -330,7 +276,7 @@ def _scanned(folder: epath.Path, arrays: dict[str, Any]) -> names.Source:
 
     @functools.lru_cache(maxsize=1)  # the layers of an array are asked for in a row
     def whole(name: str) -> np.ndarray:
-        return _value(folder, arrays[name])
+        return _value(folder, arrays[name], name=name)
 
     def read(entry: names.Entry, layer: int | None) -> np.ndarray:
         array = whole(theirs(entry.path))

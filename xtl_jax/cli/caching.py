@@ -153,13 +153,13 @@ def _source(
 
 def _files(source: Source, *, settings: TaskSettings) -> list[str]:
     """The files whose content decides: of TFDS the one that describes the set."""
-    if source.tfds is None:
-        return list(source.paths)
     from xtl_jax.data import tfds_rows
 
-    folder = pathlib.Path(tfds_rows.folder_of(settings.tfds_dir)) / source.tfds
-    described = sorted(folder.glob("*/dataset_info.json"))
-    return [f"tfds:{source.tfds}", *map(str, described)]
+    found = list(source.files())
+    for name in source.sets():
+        folder = pathlib.Path(tfds_rows.folder_of(settings.tfds_dir)) / name
+        found += [f"tfds:{name}", *map(str, sorted(folder.glob("*/dataset_info.json")))]
+    return found
 
 
 def find(

@@ -1,6 +1,7 @@
 """gin to frozen dataclasses.
 
-A gin file binds plain values to fields of `RunConfig`, `ModelConfig` or `MeshConfig`:
+A gin file binds plain values to fields of `RunConfig`, `MixtureConfig`, `ModelConfig`
+or `MeshConfig`:
 
     RunConfig.task = "squad_v1"
     RunConfig.lengths = {"inputs": 512, "targets": 64}
@@ -19,12 +20,14 @@ import os
 import pathlib
 import tokenize
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from xtl_jax.cli import config_values
 from xtl_jax.errors import UserError, near
 
 if typing.TYPE_CHECKING:
+    from xtl_jax.data.mixture import MixtureConfig
     from xtl_jax.model.sizes import ModelConfig
     from xtl_jax.train.config import MeshConfig, RunConfig
 
@@ -49,6 +52,7 @@ class Config(NamedTuple):
     """A resolved configuration."""
 
     run: RunConfig
+    mixture: MixtureConfig  # what RunConfig.task names
     model: ModelConfig
     mesh: MeshConfig
 
@@ -56,6 +60,7 @@ class Config(NamedTuple):
         """All values, defaults too, as JSON."""
         return {
             "run": _plain(dataclasses.asdict(self.run)),
+            "mixture": _plain(dataclasses.asdict(self.mixture)),
             "model": _plain(dataclasses.asdict(self.model)),
             "mesh": _plain(dataclasses.asdict(self.mesh)),
         }
@@ -74,8 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags by which every training-like command is configured."""
     group = parser.add_argument_group(
         "configuration",
-        "Any field of RunConfig, ModelConfig or MeshConfig can also be given as "
-        "--gin.RunConfig.FIELD=VALUE, and T5X's macros as --gin.TRAIN_STEPS=200.",
+        "Any field of RunConfig, MixtureConfig, ModelConfig or MeshConfig can also be "
+        "given as --gin.RunConfig.FIELD=VALUE, and T5X's macros as "
+        "--gin.TRAIN_STEPS=200.",
     )
     group.add_argument(
         "--gin_file",
@@ -136,33 +142,46 @@ def from_arguments(
     Raises:
         UserError: a file, name, field or value that does not exist or is not allowed.
     """
-    bindings: list[Binding] = []
-    for name in arguments.gin_file:
-        path = _find(name, arguments.gin_search_path)
-        bindings += parse(_read(path), source=str(path))
-    for text in getattr(arguments, "gin", []):
-        bindings += _flag(text)
+    given = bindings(arguments)
     for flag, (owner, field) in _FLAGS.items():
         if getattr(arguments, flag, None):
-            bindings.append(Binding(owner, field, getattr(arguments, flag), "flag"))
+            given.append(Binding(owner, field, getattr(arguments, flag), "flag"))
     for field, value in (overrides or {}).items():
-        bindings.append(Binding("RunConfig", field, value, "command"))
-    return resolve(bindings)
+        given.append(Binding("RunConfig", field, value, "command"))
+    return resolve(given)
+
+
+def bindings(arguments: argparse.Namespace) -> list[Binding]:
+    """What the gin files and `--gin.` flags of a command bind; later ones win."""
+    found: list[Binding] = []
+    for name in arguments.gin_file:
+        path = _find(name, arguments.gin_search_path)
+        found += parse(_read(path), source=str(path))
+    for text in getattr(arguments, "gin", []):
+        found += _flag(text)
+    return found
 
 
 def resolve(bindings: Iterable[Binding]) -> Config:
     """Bindings, later ones winning, to dataclasses with every check made."""
+    from xtl_jax.cli import mixture_settings
+
     classes = _classes()
     values: dict[str, dict[str, Any]] = {name: {} for name in classes}
     for binding in bindings:
         values[binding.owner][binding.field] = binding.value
-    run = values["RunConfig"]
+    run, mixture = values["RunConfig"], values["MixtureConfig"]
+    if "name" in mixture:
+        run.setdefault("task", mixture["name"])
     run.setdefault("data_dir", os.environ.get("XTL_DATA_DIR", ""))
     run.setdefault("cache_dir", os.environ.get("XTL_CACHE_DIR", ""))
     if not run["cache_dir"]:
         run["cache_dir"] = str(pathlib.Path.home() / ".cache" / "xtl_jax")
-    built = []
+    built: dict[str, Any] = {}
     for name, cls in classes.items():
+        if name == "MixtureConfig":
+            built[name] = mixture_settings.configured(run["task"], mixture)
+            continue
         missing = [
             field.name
             for field in dataclasses.fields(cls)
@@ -181,8 +200,8 @@ def resolve(bindings: Iterable[Binding]) -> Config:
                 "give them in a --gin_file (e.g. models/tiny.gin) or as "
                 f"--gin.{other.get(missing[0], f'{name}.{missing[0]}')}=…"
             )
-        built.append(cls(**values[name]))
-    return Config(*built)
+        built[name] = cls(**values[name])
+    return Config(*built.values())
 
 
 def parse(text: str, *, source: str) -> list[Binding]:
@@ -259,11 +278,13 @@ class _PlainValues:
 
 
 def _classes() -> dict[str, type]:
+    from xtl_jax.data.mixture import MixtureConfig
     from xtl_jax.model.sizes import ModelConfig
     from xtl_jax.train.config import MeshConfig, RunConfig
 
-    return {
+    return {  # in the order of `Config`
         "RunConfig": RunConfig,
+        "MixtureConfig": MixtureConfig,
         "ModelConfig": ModelConfig,
         "MeshConfig": MeshConfig,
     }
@@ -302,7 +323,7 @@ def _flag(text: str) -> list[Binding]:
         (binding,) = parse(f"{name} = {value}", source=place)
         return [binding._replace(place=place)]
     except UserError:
-        if not value or not _takes_text(_hint(owner, field)):
+        if not value or not config_values.takes_text(_hint(owner, field)):
             raise
     return [Binding(owner, field, _typed(owner, field, value, place), place)]
 
@@ -311,53 +332,10 @@ def _hint(owner: str, field: str) -> Any:
     return typing.get_type_hints(_classes()[owner])[field]
 
 
-def _takes_text(hint: Any) -> bool:
-    """Whether a value of this type can be a text, or several with commas between."""
-    parts = typing.get_args(hint)
-    if typing.get_origin(hint) is typing.Literal:
-        return any(isinstance(part, str) for part in parts)
-    if typing.get_origin(hint) is Mapping:
-        return False
-    return hint is str or any(map(_takes_text, parts))
-
-
 def _typed(owner: str, field: str, value: Any, place: str) -> Any:
-    """gin lists to tuples and whole numbers to floats where the field says so.
-
-    Raises:
-        UserError: a value of another type than the field's.
-    """
-    hint = _hint(owner, field)
-    if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
-        value = tuple(value)
-    elif typing.get_origin(hint) is tuple and isinstance(value, str):
-        value = tuple(part.strip() for part in value.split(",") if part.strip())
-    elif hint is float and type(value) is int:
-        value = float(value)
-    fits, wanted = _KINDS.get(typing.get_origin(hint) or hint, (None, ""))
-    if fits is not None and not fits(value):
-        raise UserError(f"{place}: {owner}.{field} must be {wanted}, got {value!r}")
-    return value
-
-
-def _texts(values: Any) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
-# What is checked here; numbers and choices are checked by the dataclasses themselves.
-_KINDS: dict[Any, tuple[Callable[[Any], bool], str]] = {
-    str: (lambda value: isinstance(value, str), "a text"),
-    bool: (lambda value: isinstance(value, bool), "True or False"),
-    float: (lambda value: isinstance(value, float), "a number"),
-    tuple: (
-        lambda value: isinstance(value, tuple) and _texts(value),
-        "a list of texts",
-    ),
-    Mapping: (
-        lambda value: isinstance(value, Mapping) and _texts(value),
-        "a mapping such as {'name': value}",
-    ),
-}
+    return config_values.typed(
+        value, hint=_hint(owner, field), name=f"{place}: {owner}.{field}"
+    )
 
 
 def _find(name: str, search: Sequence[str]) -> pathlib.Path:

@@ -3,6 +3,7 @@
     xtl data cache squad_v1 --data_dir data --vocabulary mt5.model
     xtl data cache mlqa --split test --lengths inputs=512,targets=64
     xtl data cache squad_v1 --split train --against xquad mlqa.en
+    xtl data cache intermediate_all --split train
 
 For each task and split: examples, tokens, the share that the lengths would cut, how
 full packed rows are, bytes, seconds, and the lengths that 99 of 100 examples fit.
@@ -16,14 +17,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import pathlib
-import textwrap
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.cli import data_measures, task_settings
+from xtl_jax.cli import data_measures, mixture_settings, overlaps, task_settings
 from xtl_jax.errors import UserError, near
 
 if TYPE_CHECKING:
@@ -41,8 +39,12 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "task", help="a task, a family (all its languages) or a mixture"
+        "task",
+        nargs="?",
+        help="a task, a family (all its languages) or a mixture; or the --gin_file of "
+        "one",
     )
+    mixture_settings.add_arguments(parser)
     parser.add_argument(
         "--split",
         action="append",
@@ -56,7 +58,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--cache_dir",
-        default=os.environ.get("XTL_CACHE_DIR"),
+        default=task_settings.default_cache_dir(),
         help="folder of tokenised examples (default: $XTL_CACHE_DIR, ~/.cache/xtl_jax)",
     )
     parser.add_argument(
@@ -79,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     """Make the caches and print what is in them."""
     from xtl_jax.data.features import Lengths
 
+    asked = mixture_settings.asked(args)
+    mixture = asked.named()
     settings = task_settings.settings(args)
     if settings.vocabulary is None:
         raise UserError(
@@ -86,8 +90,10 @@ def run(args: argparse.Namespace) -> int:
             "or 'bytes') or set XTL_VOCABULARY"
         )
     lengths = Lengths.parse(args.lengths) if args.lengths else None
-    cache_dir = args.cache_dir or str(pathlib.Path.home() / ".cache" / "xtl_jax")
-    names = task_names(args.task, module=args.module)
+    cache_dir = args.cache_dir
+    names = (
+        list(mixture.members) if mixture else task_names(asked.task, module=args.module)
+    )
     against = [name for given in args.against for name in task_names(given)]
     rows = []
     for name in names:
@@ -100,22 +106,32 @@ def run(args: argparse.Namespace) -> int:
             rows.append(_cached(name, split, settings, cache_dir, lengths=lengths))
     if not rows:
         raise UserError(
-            f"nothing of {args.task} is here; `xtl tasks {args.task}` says how to get "
-            "it, or name files with --data_dir and --file"
+            f"nothing of {asked.task} is here; `xtl tasks {asked.task}` says how to "
+            "get it, or name files with --data_dir and --file"
         )
-    overlaps = [
-        found
-        for row in rows
-        if row["split"] == "train" and against
-        for found in data_measures.overlap(
-            row["task"], against=against, settings=settings
+    findings = overlaps.Findings([], {})
+    if against:
+        findings = overlaps.find(
+            [overlaps.Split(each["task"], "train") for each in rows if _trains(each)],
+            against=[
+                split
+                for each in against
+                for split in overlaps.evaluation_splits(each, settings=settings)
+            ],
+            settings=settings,
+            cache_dir=cache_dir,
         )
-    ]
-    document = {"caches": rows, "overlap": overlaps}
     if args.json:
+        document = {
+            "caches": rows,
+            "overlap": findings.found,
+            "overlap_not_checked": findings.not_checked,
+        }
         print(json.dumps(document, ensure_ascii=False, indent=2))
-    else:
-        _print(document, asked=bool(against))
+        return 0
+    _print(rows)
+    if against:
+        overlaps.show(findings)
     return 0
 
 
@@ -134,16 +150,15 @@ def task_names(given: str, *, module: str | None = None) -> list[str]:
     own = _registered(module)
     if given in own:
         return [given]
-    for mixture in mixtures.MIXTURES:
-        if mixture.name == given:
-            return list(mixture.rates)
+    if given in mixtures.names():
+        return list(mixtures.expand(mixtures.mixture(given)).members)
     for family in catalog.FAMILIES:
         if family.name == given:
             return [family.task_name(each) for each in family.standard_languages]
     try:
         family, language = catalog.find(given)
     except UserError:
-        known = catalog.task_names() + [mixture.name for mixture in mixtures.MIXTURES]
+        known = catalog.task_names() + mixtures.names()
         if given.partition(".")[0] in {family.name for family in catalog.FAMILIES}:
             raise  # the family is right, its language is not
         raise UserError(
@@ -171,6 +186,13 @@ def _registered(module: str | None) -> list[str]:
             ) from None
         import seqio
     return list(seqio.TaskRegistry.names())
+
+
+def _trains(row: Mapping[str, Any]) -> bool:
+    """Whether a cache is a training split whose texts can be read again."""
+    from xtl_tasks import catalog
+
+    return row["split"] == "train" and row["task"] in catalog.task_names()
 
 
 def _splits(name: str, *, wanted: list[str], settings: TaskSettings) -> Iterable[str]:
@@ -255,7 +277,7 @@ def _external(
     return rows
 
 
-def _print(document: Mapping[str, Any], *, asked: bool) -> None:
+def _print(rows: Iterable[Mapping[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -267,13 +289,13 @@ def _print(document: Mapping[str, Any], *, asked: bool) -> None:
     table.add_column("", no_wrap=True)
     for head in ("tokens", "length", "cut %", "fill %", "advised"):
         table.add_column(head, justify="right", no_wrap=True)
-    for row in document["caches"]:
+    for row in rows:
         begins = [f"{row['task']}/{row['split']}", f"{row['examples']:,}"]
         for name, tokens in row["tokens"].items():
             table.add_row(*begins, name, _short(tokens), *_fits(row, name))
             begins = ["", ""]
     console.print(table)
-    for row in document["caches"]:
+    for row in rows:
         left_out = row.get("left_out", 0)
         console.print(
             Text(
@@ -283,8 +305,6 @@ def _print(document: Mapping[str, Any], *, asked: bool) -> None:
             ),
             soft_wrap=True,
         )
-    if asked:
-        _print_overlap(document["overlap"])
 
 
 def _fits(row: Mapping[str, Any], name: str) -> list[str]:
@@ -306,37 +326,3 @@ def _short(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f}{unit}"
     return str(count)
-
-
-def _print_overlap(found: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    console.print()
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    for head in ("evaluation", "what", "in"):
-        table.add_column(head, no_wrap=True)
-    table.add_column("found", justify="right", no_wrap=True)
-    table.add_column("such as", no_wrap=True)
-    clean: dict[str, list[str]] = {}
-    for each in found:
-        name = f"{each['task']}/{each['split']}"
-        if each["shared"]:
-            counts = f"{each['shared']:,} of {each['total']:,}"
-            sample = Text(textwrap.shorten(each["samples"][0], 32, placeholder=" …"))
-            table.add_row(name, each["kind"], each["training"], counts, sample)
-        else:
-            clean.setdefault(name, []).append(each["kind"])
-    if table.row_count:
-        console.print(table)
-    for name, kinds in clean.items():
-        console.print(Text(f"{name}: no {', '.join(kinds)} found in training"))
-    console.print(
-        Text(
-            "Found is what is the same after normalisation; a paraphrase, or a "
-            "translation under another id, is not.",
-            style="dim",
-        )
-    )

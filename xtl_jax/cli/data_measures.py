@@ -1,15 +1,12 @@
-"""What a token store holds, how it fits rows, what it shares with evaluation sets."""
+"""What a token store holds, and how it fits rows."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xtl_tasks.loading import TaskSettings
-
     from xtl_jax.data.features import Lengths
     from xtl_jax.data.store import Store
 
@@ -86,31 +83,3 @@ def _fill(store: Store, lengths: Lengths) -> dict[str, float]:
         )
         for name, limit in lengths.items()
     }
-
-
-def overlap(
-    name: str, *, against: Iterable[str], settings: TaskSettings
-) -> list[dict[str, Any]]:
-    """Evaluation texts that the training split of a task contains."""
-    from xtl_tasks import catalog, loading
-
-    from xtl_jax.data.overlap import Training
-
-    family, language = catalog.find(name)
-    training = Training(
-        loading.rows(family, language, split="train", settings=settings)
-    )
-    found = []
-    for other in against:
-        family, language = catalog.find(other)
-        for split in family.splits_of(language):
-            here = loading.find_source(family, language, split=split, settings=settings)
-            if split == "train" or here is None:
-                continue
-            rows = loading.rows(family, language, split=split, settings=settings)
-            found += [
-                {"training": name, "task": other, "split": split}
-                | dataclasses.asdict(each)
-                for each in training.overlap(rows)
-            ]
-    return found

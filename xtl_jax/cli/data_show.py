@@ -1,10 +1,16 @@
-"""`xtl data show TASK`: what one example is at each stage.
+"""`xtl data show TASK_OR_MIXTURE`: what one example is at each stage.
 
     xtl data show squad_v1 --data_dir data --vocabulary mt5.model --n 2
     xtl data show mlqa --language en-ar --split validation
 
 The row as the release has it, the prompt, the tokens that the model sees, the target,
 and the references that it is scored against. Needs no SeqIO and no TensorFlow.
+
+`xtl data show MIXTURE` tells what training on a mixture reads (also of a single task,
+with --steps): rates, epochs, tokens, how rows are filled.
+
+    xtl data show intermediate_all --steps 10000 --batch_size 128
+    xtl data show --gin_file=mixtures/nine_equal.gin --gin.MixtureConfig.cap=2097152
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.cli import task_settings
+from xtl_jax.cli import data_mixture, mixture_settings, task_settings
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,33 +36,45 @@ def add_parser(subparsers: Any) -> None:
     """Add `xtl data show` to the actions of `xtl data`."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "show",
-        help="raw row, prompt, tokens and target of some examples",
+        help="raw row, prompt, tokens and target of examples; rates of a mixture",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("task", help="a task (mlqa.ar), or a family with --language")
+    parser.add_argument(
+        "task",
+        nargs="?",
+        help="a task (mlqa.ar), a family with --language, or a mixture",
+    )
     parser.add_argument("--language", help="such as ar; for MLQA also CONTEXT-QUESTION")
     parser.add_argument("--split", help="default: the first split that the task has")
     parser.add_argument("--n", type=int, default=1, help="examples (default: 1)")
     parser.add_argument("--skip", type=int, default=0, help="examples to pass over")
     parser.add_argument("--json", action="store_true", help="one JSON document")
+    data_mixture.add_arguments(parser)
+    mixture_settings.add_arguments(parser)
     task_settings.add_data_flags(parser)
     task_settings.add_vocabulary_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print some examples."""
+    """Print some examples, or what training on a mixture reads."""
     from xtl_tasks import catalog, loading
 
+    asked = mixture_settings.asked(args)
+    mixture = asked.named()
+    if mixture is None and args.steps is not None:
+        mixture = mixture_settings.configured(asked.task, {})
+    if mixture is not None:
+        return data_mixture.show(args, asked, mixture)
     if args.n < 1 or args.skip < 0:
         raise UserError(
             f"--n must be 1 or more and --skip 0 or more, got {args.n}, {args.skip}"
         )
     if args.language:
-        family, language = catalog.family(args.task.split(".")[0]), args.language
+        family, language = catalog.family(asked.task.split(".")[0]), args.language
     else:
-        family, language = catalog.find(args.task)
+        family, language = mixture_settings.find_task(asked.task)
     family.check_language(language)
     split = args.split or family.splits_of(language)[0]
     settings = task_settings.settings(args)
@@ -147,7 +165,7 @@ def _print(document: dict[str, Any]) -> None:
         table.add_section()
         table.add_row("inputs", Text(example["inputs"]))
         table.add_row("targets", Text(example["targets"]))
-        for reference in example["references"]:
+        for reference in example["references"] or ("none",):
             table.add_row("reference", Text(reference))
         for side in ("inputs", "targets"):
             if f"{side}_tokens" in example:
@@ -161,4 +179,4 @@ def _print(document: dict[str, Any]) -> None:
 
 
 def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return " | ".join(map(str, value)) if isinstance(value, tuple) else str(value)

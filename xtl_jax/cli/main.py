@@ -16,7 +16,7 @@ from xtl_jax.errors import UserError
 # heavy is imported at the top of any of them.
 COMMANDS = (
     *("quickstart", "doctor", "tasks", "data", "train", "predict", "score"),
-    *("report", "run", "bench", "docs"),
+    *("report", "submit", "run", "convert", "bench", "docs"),
 )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
 
 @functools.cache
@@ -35,15 +35,35 @@ def bar() -> Progress:
     """A progress display that vanishes when it is done; off a terminal it is silent."""
     from rich import progress as parts
 
-    return parts.Progress(
-        parts.TextColumn("{task.description}"),
-        parts.BarColumn(bar_width=None),
+    return _display(
         parts.MofNCompleteColumn(),
         parts.TaskProgressColumn(),
         parts.TimeElapsedColumn(),
         parts.TextColumn("ETA"),
         parts.TimeRemainingColumn(),
         parts.TextColumn("{task.fields[note]}", markup=False),
+    )
+
+
+def bytes_bar() -> Progress:
+    """The same for a file that comes over the network."""
+    from rich import progress as parts
+
+    return _display(
+        parts.DownloadColumn(),
+        parts.TransferSpeedColumn(),
+        parts.TextColumn("ETA"),
+        parts.TimeRemainingColumn(),
+    )
+
+
+def _display(*columns: ProgressColumn) -> Progress:
+    from rich import progress as parts
+
+    return parts.Progress(
+        parts.TextColumn("{task.description}"),
+        parts.BarColumn(bar_width=None),
+        *columns,
         console=stderr(),
         transient=True,
         disable=not stderr().is_terminal,

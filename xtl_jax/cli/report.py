@@ -3,6 +3,12 @@
     xtl report runs/with_squad                    one run
     xtl report runs/without runs/with --out page  arms side by side, the first is the
                                                   baseline of the differences
+    xtl report runs/xnli runs/panx runs/mlqa      one run for each target task: one arm
+    xtl report without=a/xnli+a/panx with=b/xnli+b/panx    two such arms, named
+
+Runs that have no family in common are one arm, since none can be the baseline of
+another. XTREME's and XTREME-R's tables are made for each arm that has two of their
+tasks.
 
 Writes `report.html` (one file, no network), `report.md`, `scores.csv` and `report.tex`
 into `--out`, by default the last run directory, and prints the tables. `--json` prints
@@ -18,8 +24,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xtl_jax.report.cells import AverageRow, LanguageRow
     from xtl_jax.report.results import RunResults
-    from xtl_jax.report.tables import AverageRow, FamilyTable, LanguageRow
+    from xtl_jax.report.tables import FamilyTable
 
 
 def add_parser(subparsers: Any) -> None:
@@ -33,14 +40,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "run_dir",
         nargs="+",
-        type=pathlib.Path,
         metavar="RUN_DIR",
-        help="run directory with scores; of several the first is the baseline",
+        help="run directory with scores, or [NAME=]RUN+RUN…: several as one arm; the "
+        "first arm is the baseline",
     )
     parser.add_argument(
         "--out",
         type=pathlib.Path,
-        help="folder to write to (default: the last RUN_DIR)",
+        help="folder to write to (default: the last run directory)",
     )
     parser.add_argument("--title", help="heading of the page")
     parser.add_argument(
@@ -58,9 +65,10 @@ def run(args: argparse.Namespace) -> int:
     from xtl_jax.cli import run_results
     from xtl_jax.report.tables import family_tables
 
-    arms = run_results.read_all(args.run_dir)
+    wanted = run_results.arguments(args.run_dir)
+    arms = run_results.read_arms(wanted)
     tables = family_tables(arms)
-    out = args.out or args.run_dir[-1]
+    out = args.out or wanted[-1].run_dirs[-1]
     paths = _write(arms, tables=tables, out=out, title=args.title)
     if args.json:
         print(json.dumps(_document(arms, tables, paths), ensure_ascii=True))
@@ -95,7 +103,7 @@ def write_report(
     from xtl_jax.report.tables import family_tables
 
     run_dirs = [pathlib.Path(path) for path in run_dirs]
-    arms = run_results.read_all(run_dirs)
+    arms = run_results.read_arms([run_results.Arm(None, (path,)) for path in run_dirs])
     folder = run_dirs[-1] if out is None else pathlib.Path(out)
     return _write(arms, tables=family_tables(arms), out=folder, title=title)["html"]
 
@@ -109,13 +117,15 @@ def _write(
 ) -> dict[str, pathlib.Path]:
     from xtl_jax.infer import records
     from xtl_jax.report import markdown, page, tabular, wording
+    from xtl_jax.report.benchmarks import benchmark_tables
 
+    benchmarks = benchmark_tables(arms)
     heading = title or wording.title(tables)
     texts = {
         "html": ("report.html", page.render(arms, tables=tables, title=heading)),
         "markdown": ("report.md", markdown.render(arms, tables=tables, title=heading)),
-        "csv": ("scores.csv", tabular.scores_csv(tables)),
-        "latex": ("report.tex", tabular.latex(tables)),
+        "csv": ("scores.csv", tabular.scores_csv(tables, benchmarks=benchmarks)),
+        "latex": ("report.tex", tabular.latex(tables, benchmarks=benchmarks)),
     }
     for name, text in texts.values():  # everything is made before anything is written
         records.replace(out / name, text)
@@ -127,12 +137,13 @@ def _document(
     tables: Sequence[FamilyTable],
     paths: dict[str, pathlib.Path],
 ) -> dict[str, Any]:
-    from xtl_jax.report import wording
+    from xtl_jax.report import benchmarks, wording
 
     return {
         "files": {kind: str(path) for kind, path in paths.items()},
         "runs": [arm.label for arm in arms],
         "notes": wording.notes(arms),
+        "benchmarks": benchmarks.documents(arms),
         "families": {
             table.family: {
                 "split": table.split,
@@ -142,6 +153,16 @@ def _document(
                     for row in (*table.rows, *table.pairs)
                 },
                 "averages": {row.name: _cells(row, table) for row in table.averages},
+                "groups": {
+                    group.name: {
+                        row.name: {
+                            "languages": row.languages,
+                            "runs": _cells(row, table),
+                        }
+                        for row in group.rows
+                    }
+                    for group in table.groups
+                },
             }
             for table in tables
         },

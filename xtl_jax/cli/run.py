@@ -67,7 +67,14 @@ def evaluate(config: Config, *, show: bool) -> dict[str, Any]:
     from rich.console import Console
     from xtl_tasks import catalog
 
-    from xtl_jax.cli import predict, report, run_files, score, score_gold, score_tables
+    from xtl_jax.cli import (
+        predict,
+        report,
+        run_files,
+        score_gold,
+        score_run,
+        score_tables,
+    )
 
     document = run_files.read(config.run.run_dir)
     assert document is not None, "a run that was trained has a run.json"
@@ -78,9 +85,9 @@ def evaluate(config: Config, *, show: bool) -> dict[str, Any]:
         dtype=config.model.dtype,
     )
     gold = score_gold.GoldReader(config.run.run_dir, find=catalog.find)
-    scores = score.score_run(config.run.run_dir, find=catalog.find, gold=gold)
-    summaries = score.summarise(scores, find=catalog.find)
-    score.write(config.run.run_dir, scores=scores, summaries=summaries)
+    scores = score_run.score_run(config.run.run_dir, find=catalog.find, gold=gold)
+    summaries = score_run.summarise(scores, find=catalog.find)
+    score_run.write(config.run.run_dir, scores=scores, summaries=summaries)
     page = report.write_report([pathlib.Path(config.run.run_dir)], out=None)
     if show:
         console = Console()
@@ -93,14 +100,14 @@ def evaluate(config: Config, *, show: bool) -> dict[str, Any]:
 
 def _evaluation_sets(config: Config) -> dict[str, str]:
     """What would be predicted, and what is missing."""
-    from xtl_jax.cli import predict
+    from xtl_jax.cli import predict_sets
     from xtl_jax.data import vocabulary as vocabularies
 
     vocabulary = vocabularies.load(
         config.run.vocabulary, extra_ids=config.run.extra_ids
     )
-    wanted, missing = predict.find_wanted(config.run, vocabulary, split=None)
+    wanted, missing = predict_sets.find_wanted(config.run, vocabulary, split=None)
     return {
-        **{each.name: f"{each.split}, {each.store.num_examples}" for each in wanted},
+        **{each.name: f"{each.split}, {each.examples}" for each in wanted},
         **{name: f"missing: {why}" for name, why in missing.items()},
     }

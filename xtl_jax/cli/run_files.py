@@ -85,7 +85,8 @@ def claim(run_dir: str | os.PathLike[str], new: Mapping[str, Any]) -> None:
         sha = "vocabulary_sha256"
         if old["environment"][sha] != new["environment"][sha]:
             differing.append("vocabulary: another file")
-        differing += train_config.changed(old["feed"], new["feed"])
+        # Rates and budgets as they came out: how they were asked for is no matter.
+        differing += train_config.changed(_flat(old["feed"]), _flat(new["feed"]))
         if differing:
             raise UserError(
                 f"{folder} holds a run of another config: {'; '.join(differing)}. Give "
@@ -94,6 +95,16 @@ def claim(run_dir: str | os.PathLike[str], new: Mapping[str, Any]) -> None:
     records.replace(
         folder / "run.json", json.dumps(new, indent=1, ensure_ascii=False) + "\n"
     )
+
+
+def _flat(value: Any, *, name: str = "") -> dict[str, Any]:
+    """Nested objects as one: {"tasks": {"mnli": {"rate": 1}}} has `tasks.mnli.rate`."""
+    if not isinstance(value, Mapping):
+        return {name: value}
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= _flat(item, name=f"{name}.{key}" if name else str(key))
+    return found
 
 
 def check_space(run_dir: str | os.PathLike[str], *, needed: int, what: str) -> None:

@@ -13,12 +13,14 @@ the end of its log: it is skipped and noted; a broken line before the end is an 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from xtl_jax.errors import UserError
+from xtl_jax.report import systems
 from xtl_jax.report.results import (
     LanguageScore,
     RunResults,
@@ -27,6 +29,66 @@ from xtl_jax.report.results import (
 )
 
 SUMMARY = "summary.json"
+
+
+class Arm(NamedTuple):
+    """What one arm of a report is made from."""
+
+    name: str | None  # as given; None: the runs' own names
+    run_dirs: tuple[pathlib.Path, ...]
+
+
+def arguments(texts: Sequence[str]) -> list[Arm]:
+    """Arms as they are given on the command line: `RUN`, `RUN+RUN`, `NAME=RUN+RUN`.
+
+    A run directory whose own name has such a sign in it is taken as it is.
+
+    Example:
+        >>> [arm.name for arm in arguments(["base=a/xnli+a/panx", "b"])]
+        ['base', None]
+    """
+    arms = []
+    for text in texts:
+        if pathlib.Path(text).is_dir():
+            arms.append(Arm(None, (pathlib.Path(text),)))
+            continue
+        name, equals, rest = text.partition("=")
+        paths = (rest if equals else text).split("+")
+        if not all(paths) or (equals and not name):
+            raise UserError(
+                f"{text!r} names no run directory; give RUN, or several as one arm: "
+                "RUN+RUN or NAME=RUN+RUN"
+            )
+        arms.append(Arm(name if equals else None, tuple(map(pathlib.Path, paths))))
+    return arms
+
+
+def read_arms(wanted: Sequence[Arm]) -> tuple[RunResults, ...]:
+    """The arms of a report, the baseline first.
+
+    Runs that are given one by one and have no family in common are one arm: nothing of
+    one can be compared with another, and one run a target task is the usual protocol.
+
+    Raises:
+        UserError: no run, one given twice, one that cannot be read, or two runs of one
+            arm that have scores for the same family.
+    """
+    runs = iter(read_all([path for arm in wanted for path in arm.run_dirs]))
+    parts = [[next(runs) for _ in arm.run_dirs] for arm in wanted]
+    alone = [run for part in parts for run in part]
+    if 1 < len(alone) == len(wanted) and systems.disjoint(alone):
+        return (systems.join(alone, label=None),)
+    arms = [
+        systems.join(part, label=arm.name)
+        if len(part) > 1
+        else dataclasses.replace(part[0], label=arm.name or part[0].label)
+        for arm, part in zip(wanted, parts, strict=True)
+    ]
+    labels = [arm.label for arm in arms]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise UserError(f"two arms are called {twice!r}; name them: NAME=RUN")
+    return tuple(arms)
 
 
 def read_all(run_dirs: Sequence[pathlib.Path]) -> tuple[RunResults, ...]:

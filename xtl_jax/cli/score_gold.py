@@ -53,10 +53,15 @@ class GoldReader:
         self._data_dir = data_dir or self._run.get("data_dir") or None
         self.not_checked: list[str] = []
 
+    @property
+    def limit(self) -> int:
+        """How many examples of each set the run was to predict; 0 for all."""
+        return self._run.get("evaluate_examples") or 0
+
     def __call__(self, first: records.Record) -> list[scoring.Row] | None:
         """Gold rows of the set that a file's first record belongs to, if known.
 
-        Rows that come from the list of ids have no references.
+        Of rows that come from the list of ids the references are not known.
 
         Raises:
             UserError: the list is of another split, or a data directory was asked for
@@ -65,9 +70,9 @@ class GoldReader:
         family, language = self._find(first.task)
         ids = self._expected_ids(f"{family.name}.{language}", split=first.split)
         if ids is not None and not self._required:
-            return [scoring.Row(id=id_, references=()) for id_ in ids]
+            return [scoring.Row(id=id_, references=None) for id_ in ids]
         # A list of ids says more than a number of examples.
-        limit = None if ids else self._run.get("evaluate_examples") or None
+        limit = None if ids else self.limit or None
         try:
             rows = _read(
                 family,
@@ -120,16 +125,18 @@ def _read(
     from xtl_tasks import loading
 
     source = loading.find_source(family, language, split=split, settings=settings)
-    if source is not None and not source.paths:
+    if source is not None and source.sets():
         return None  # TFDS: scoring does not import TensorFlow
     examples = loading.examples(family, language, split=split, settings=settings)
+    # Candidates of retrieval are found, not predicted.
+    predicted = (each for each in examples if each.side != "candidate")
     return [
         scoring.Row(
             id=example.id,
             references=example.references,
             context=example.context,
         )
-        for example in itertools.islice(examples, limit)
+        for example in itertools.islice(predicted, limit)
     ]
 
 

@@ -8,12 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.metrics import scoring, summary
+from xtl_jax.metrics import benchmark_score, scoring, summary
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 MISSING = "missing"
+RESOURCES = {  # groups of languages by Joshi class, short enough for a terminal
+    "low": "low-resource mean",
+    "high": "higher-resource",
+    "high_without_english": "the same, no en",
+    "unknown": "resources unknown",
+}
 
 
 def family_table(
@@ -34,7 +40,7 @@ def family_table(
     shares = ["empty", "sentinel"]
     shares += [
         share
-        for share in ("illegal", "not_in_context")
+        for share in ("illegal", "not_in_context", "unplaced")
         if any(score.shares_percent[share] is not None for score in scores)
     ]
     chance = scores[0].chance_percent
@@ -64,6 +70,9 @@ def family_table(
     if several:
         mean_row("macro average", found.macro, found.intervals)
         mean_row("non-en mean", found.non_english)
+        for group in found.groups:
+            if group.dimension == "resource" and group.languages:
+                mean_row(RESOURCES[group.name], group.values, group.intervals)
         if found.english is not None or summary.SOURCE in found.missing_languages:
             mean_row("transfer gap", found.transfer_gap, found.transfer_gap_intervals)
     if chance is not None:
@@ -87,6 +96,38 @@ def _language_cells(score: scoring.Score, *, shares: Sequence[str]) -> list[str]
         _interval(score.intervals[score.primary]),
         *(_number(score.shares_percent[share], digits=1) for share in shares),
     ]
+
+
+def benchmark_table(found: benchmark_score.BenchmarkScore) -> Table:
+    """One benchmark: a row a task, then the means over tasks; `ours` is marked."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=f"{found.benchmark.title}: percent",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+    )
+    for column in ("task", "score", "missing"):
+        table.add_column(column, justify="right" if column == "score" else "left")
+
+    def row(title: str, score: float | None, lacking: str, *, ours: bool) -> None:
+        table.add_row(
+            title + " *" * ours,
+            MISSING if score is None else _number(score),
+            lacking,
+            style="yellow" if score is None else None,
+        )
+
+    for task in found.tasks:
+        row(task.task.title, task.score, task.lacking, ours=task.task.ours)
+    table.add_section()
+    for mean in (*found.groups, found.all_tasks):
+        row(mean.title, mean.score, ", ".join(mean.missing_tasks), ours=mean.ours)
+    if any(mean.ours for mean in (*found.groups, found.all_tasks)):
+        table.caption = "* ours: XTREME's evaluate.py has no such number"
+    return table
 
 
 def files_table(document: Mapping[str, Any], *, title: str) -> Table:

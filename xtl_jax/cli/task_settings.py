@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pathlib
 from typing import TYPE_CHECKING
 
 from xtl_jax.errors import UserError
@@ -30,6 +31,12 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
         metavar="FAMILY/SPLIT=PATH",
         help="a file under another name than the release's; may be repeated",
     )
+
+
+def default_cache_dir() -> str:
+    """Where tokenised examples go if nothing else is said."""
+    own = pathlib.Path.home() / ".cache" / "xtl_jax"
+    return os.environ.get("XTL_CACHE_DIR") or str(own)
 
 
 def add_vocabulary_flags(parser: argparse.ArgumentParser) -> None:

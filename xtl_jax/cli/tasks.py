@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import task_settings
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from xtl_tasks.family import Family
     from xtl_tasks.loading import TaskSettings
+
+    from xtl_jax.data.mixture import MixtureConfig
 
 WIDE = 130  # columns of a terminal from which on the table has sources and licences
 # Fields of the protocol card in reading order, and their titles.
@@ -62,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             _print_catalog(families, mixed, data_dir=settings.data_dir)
         return 0
-    if args.name in {mixture.name for mixture in mixtures.MIXTURES}:
-        found = _mixture(mixtures.mixture(args.name))
+    if args.name in mixtures.names():
+        found = _with_shares(mixtures.mixture(args.name))
         _print_json(found) if args.json else _print_mixture(found)
         return 0
     if args.name in {family.name for family in catalog.FAMILIES}:
@@ -119,9 +123,16 @@ def card(
         "tasks": [family.task_name(each) for each in languages or family.languages],
         "metric_keys": list(family.metric.keys) if family.metric else [],
         "labels": list(family.labels),
+        "parts": [part.name for part in family.parts],
         "card": {field: getattr(family.card, field) for field in CARD_FIELDS},
         "transform": dict(family.card.transform),
-        "files": {split: list(names) for split, names in family.files.items()},
+        "files": {
+            split: list(
+                family.files_of(languages[0], split=split) if languages else names
+            )
+            for split, names in family.files.items()
+            if not languages or split in family.splits_of(languages[0])
+        },
         "tfds": {
             split: f"{source.name}:{source.split}"
             for split, source in family.tfds.items()
@@ -150,18 +161,32 @@ def _here(
 
 
 def _sources(family: Family) -> list[str]:
-    names = ["files"] if family.files else []
-    return names + (["TFDS"] if family.tfds else [])
+    names = ["files"] if any(each.files for each in family.releases) else []
+    return names + (["TFDS"] if any(each.tfds for each in family.releases) else [])
 
 
-def _mixture(mixture: Any) -> dict[str, Any]:
-    total = sum(mixture.rates.values())
+def _mixture(mixture: MixtureConfig) -> dict[str, Any]:
+    """What is known of a mixture without its data."""
+    from xtl_tasks import mixtures
+
+    whole = mixtures.expand(mixture)
     return {
-        "name": mixture.name,
-        "rates": dict(mixture.rates),
-        "shares_percent": {
-            task: 100.0 * rate / total for task, rate in mixture.rates.items()
-        },
+        "name": whole.name,
+        "rule": mixture.summary(),
+        "tasks": list(whole.members),
+    }
+
+
+def _with_shares(mixture: MixtureConfig) -> dict[str, Any]:
+    """The same and each task's share, where numbers of examples do not decide it."""
+    from xtl_tasks import mixtures
+
+    whole = mixtures.expand(mixture)
+    shares = {} if whole.depends_on_sizes else whole.shares({})
+    return {
+        **_mixture(mixture),
+        "shares_percent": {task: 100.0 * share for task, share in shares.items()}
+        or None,
     }
 
 
@@ -179,24 +204,28 @@ def _print_catalog(
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    # In a file or a log, lines are as long as they need to be.
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
     wide = console.width >= WIDE
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("name", no_wrap=True)
-    table.add_column("role", no_wrap=True)
-    table.add_column("languages")
+    table.add_column("languages", no_wrap=True)
     table.add_column("metric", no_wrap=True)
     table.add_column("train rows", no_wrap=True, justify="right")
     table.add_column("data here")
     if wide:
         table.add_column("source", no_wrap=True)
         table.add_column("licence")
+    above = ""
     for family in families:
         rows = family["train_rows"]
+        role = "toy" if family["toy"] else family["role"]
+        if role != above:
+            above = role
+            table.add_row(Text(role, style="bold"))
         cells = [
-            family["name"],
-            "toy" if family["toy"] else family["role"],
-            _languages(family),
+            f"  {family['name']}",
+            _languages(family, short=True),
             family["metric"] or "loss",
             f"{rows:,}" if rows else "",
             _here_cell(family),
@@ -205,24 +234,44 @@ def _print_catalog(
             cells += [", ".join(family["sources"]), family["licence"]]
         table.add_row(*map(Text, cells))
     console.print(table)
+    console.print()
+    console.print(_mixtures_table(mixed))
     console.print(
         Text(
             f"data directory: {data_dir or 'none: set --data_dir or XTL_DATA_DIR'}\n"
-            f"mixtures: {', '.join(mixture['name'] for mixture in mixed)}\n"
             "`xtl tasks NAME` tells more of one family, task or mixture: its sources, "
             "licence and traps."
         )
     )
 
 
-def _languages(family: Mapping[str, Any]) -> str:
+def _mixtures_table(mixed: Sequence[Mapping[str, Any]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("mixture", no_wrap=True)
+    table.add_column("tasks", justify="right")
+    table.add_column("rates")
+    for mixture in mixed:
+        cells = (mixture["name"], str(len(mixture["tasks"])), mixture["rule"])
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _languages(family: Mapping[str, Any], *, short: bool = False) -> str:
+    """The languages by name, or where that is long and `short` is set, their number."""
     names = " ".join(family["languages"])
     others = family["other_languages"]
+    if short and len(family["languages"]) > 1:
+        return f"{len(family['languages'])}" + (f" + {len(others)}" if others else "")
     if not others:
         return names
-    return f"{names} + " + (
-        " ".join(others) if len(others) < 5 else f"{len(others)} pairs"
-    )
+    pairs = [language for language in others if "-" in language]
+    more = [language for language in others if language not in pairs]
+    if len(pairs) < 5:
+        return f"{names} + {' '.join(others)}"
+    return f"{names} + {' '.join([*more, f'{len(pairs)} pairs'])}"
 
 
 def _here_cell(family: Mapping[str, Any]) -> str:
@@ -266,6 +315,8 @@ def _print_card(found: Mapping[str, Any]) -> None:
         line("targets", " | ".join(found["labels"]))
     if found["train_rows"]:
         line("train rows", f"{found['train_rows']:,} as published")
+    if found["parts"]:
+        line("rows of", " + ".join(found["parts"]))
     for field, title in CARD_FIELDS.items():
         if field != "summary":
             line(title, found["card"][field])
@@ -290,11 +341,21 @@ def _where(where: Mapping[str, str | None], *, selected: bool) -> str:
 def _print_mixture(found: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=found["name"], title_style="bold", title_justify="left")
+    console = Console()
+    console.print(Text(found["name"], style="bold"))
+    console.print(Text(f"rates: {found['rule']}"))
+    shares = found["shares_percent"] or {}
+    table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("task")
-    table.add_column("rate", justify="right")
-    table.add_column("share", justify="right")
-    for task, rate in found["rates"].items():
-        table.add_row(task, f"{rate:g}", f"{found['shares_percent'][task]:.1f}%")
-    Console().print(table)
+    table.add_column("share" if shares else "", justify="right")
+    for task in found["tasks"]:
+        table.add_row(task, f"{shares[task]:.1f}%" if task in shares else "")
+    console.print(table)
+    console.print(
+        Text(
+            f"`xtl data show {found['name']}` tells rates, epochs, tokens and packing.",
+            style="dim",
+        )
+    )

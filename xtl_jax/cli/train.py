@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import config as configs
-from xtl_jax.cli import train_dev, train_inputs, train_observer
+from xtl_jax.cli import overlaps, train_dev, train_inputs, train_observer
 from xtl_jax.cli.config import Config
 from xtl_jax.cli.progress import tell
 from xtl_jax.errors import UserError
@@ -110,11 +110,15 @@ def dry_run(config: Config) -> dict[str, Any]:
         run.run_dir, needed=_disk_needed(inputs.config, state_bytes), what="checkpoints"
     )
     tasks = inputs.feed.describe()["tasks"]
+    overlap = _overlap(inputs)
     return {
         "outcome": "would train",
         "task": run.task,
         "examples": {name: task["examples"] for name, task in tasks.items()},
+        "shares_percent": _each_task(inputs, "share_percent"),
+        "epochs": _each_task(inputs, "epochs"),
         "dev_task": inputs.dev.task if inputs.dev else None,
+        "overlap": overlap.get("found", {}),
         "parameters": model.parameters,
         "state_bytes": state_bytes,
         "step_temporary_bytes": int(memory.temp_size_in_bytes),
@@ -145,6 +149,8 @@ def train(config: Config) -> dict[str, Any]:
     document = run_files.document(
         inputs.config, vocabulary=inputs.vocabulary, feed=inputs.feed.describe()
     )
+    if overlap := _overlap(inputs):
+        document["overlap"] = overlap
     with devices.on_mesh(config.mesh) as mesh, _sigterm() as stopping:
         sharding.check(
             mesh, model, batch_size=run.batch_size, microbatches=run.microbatches
@@ -164,6 +170,8 @@ def train(config: Config) -> dict[str, Any]:
         current, _ = state.create(
             *(model, optimizers.build(run)), mesh=mesh, seed=run.seed, params=initial
         )
+        if run.restore_optimizer:
+            current = _with_moments(current, inputs.config)
         checkpoints = Checkpoints(run.run_dir, keep=run.keep)
         position: Any = inputs.feed.position(0)._asdict()
         restored = checkpoints.restore_latest(current, tell=tell)
@@ -201,6 +209,24 @@ def train(config: Config) -> dict[str, Any]:
         "run_dir": run.run_dir,
         **observer.last,
     }
+
+
+def _each_task(inputs: train_inputs.Inputs, field: str) -> dict[str, Any]:
+    """One number of every task of the mixture."""
+    return {name: task[field] for name, task in inputs.reading["tasks"].items()}
+
+
+def _overlap(inputs: train_inputs.Inputs) -> dict[str, Any]:
+    """Evaluation texts in what the run learns from; the user is told."""
+    from xtl_jax.cli import caching
+
+    run = inputs.config.run
+    return overlaps.of_run(
+        run,
+        tasks=inputs.feed.describe()["tasks"],
+        dev_task=inputs.dev.task if inputs.dev else None,
+        settings=caching.task_settings(run, vocabulary=inputs.vocabulary),
+    )
 
 
 def _shapes(config: Config, feed: Feed) -> tuple[Any, Any]:
@@ -274,6 +300,33 @@ def _initial_params(config: Config) -> Any | None:
             "of its size (models/…), and the vocabulary it was trained with"
         )
     return loaded.params
+
+
+def _with_moments(current: Any, config: Config) -> Any:
+    """The state with the optimiser's moments of the initial checkpoint."""
+    from etils import epath
+
+    from xtl_jax.checkpoint import t5x
+    from xtl_jax.train import optimizer as optimizers
+
+    run = config.run
+    folder = t5x.newest(epath.Path(run.initial_checkpoint))
+    if folder is None:
+        raise UserError(
+            f"RunConfig.restore_optimizer: {run.initial_checkpoint} is no checkpoint "
+            "of T5X; set it to False"
+        )
+    step, moments = t5x.optimizer_state(folder)
+    factor = run.loss_normalizing_factor
+    tell(
+        f"optimiser state of {folder} restored, its decay goes on from step {step:,}; "
+        f"the loss is divided by {factor or 'nothing'}: right if the checkpoint was "
+        "trained so (the public mT5: 234496, RunConfig.loss_normalizing_factor)"
+    )
+    state = optimizers.with_moments(
+        current.opt_state, config.model, moments=moments, step=step
+    )
+    return current._replace(opt_state=state)
 
 
 @contextlib.contextmanager

@@ -17,33 +17,31 @@ def evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, float]]:
     family, _ = catalog.find(inputs.dev.task)
     if family.metric is None:
         return _text_evaluation(inputs, mesh)
-    from xtl_jax.cli.predict import processed
-    from xtl_jax.data.features import Lengths
-    from xtl_jax.infer.predict import predict
+    from xtl_jax.cli import predict_answers
     from xtl_jax.metrics.metric import add
     from xtl_jax.train import sharding
 
     metric = family.metric
     run, dev = inputs.config.run, inputs.dev
+    examples = min(run.eval_examples, dev.store.num_examples)
 
     def evaluate(state: Any) -> dict[str, float]:
-        predictions = predict(
-            *(inputs.config.model, state.params, dev.store),
-            vocabulary=inputs.vocabulary,
-            lengths=Lengths(**run.lengths),
-            decode_length=run.decode_length or run.lengths["targets"],
-            batch_size=run.predict_batch_size,
-            first=run.eval_examples,
-            put=sharding.put_batch(mesh),
+        by = predict_answers.Predictor(
+            run,
+            inputs.config.model,
+            state.params,
+            inputs.vocabulary,
+            sharding.put_batch(mesh),
         )
-        metas = map(dev.store.meta, range(len(predictions)))
+        answers = predict_answers.answer(family, dev.store, by=by, examples=examples)
+        metas = map(dev.store.meta, range(examples))
         counts = (
             metric.counts(
-                processed(family, prediction.text, meta),
+                predict_answers.processed(family, answer.text, meta),
                 references=meta["references"],
                 language="en",
             )
-            for prediction, meta in zip(predictions, metas, strict=True)
+            for answer, meta in zip(answers, metas, strict=True)
         )
         values = metric.combine(add(counts))
         return {"score": values[metric.primary], **values}

@@ -5,16 +5,20 @@ All of it is found and checked before anything is computed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from xtl_jax.cli import mixture_measures
 from xtl_jax.cli.config import Config
 from xtl_jax.cli.progress import tell
-from xtl_jax.errors import UserError, near
+from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
     from xtl_jax.data.pipeline import Feed
     from xtl_jax.data.store import Store
     from xtl_jax.data.vocabulary import Vocabulary
+
+
+_SAMPLE = 4096  # examples that are packed to tell epochs
 
 
 class Inputs(NamedTuple):
@@ -24,6 +28,7 @@ class Inputs(NamedTuple):
     vocabulary: Vocabulary
     feed: Feed
     dev: Dev | None
+    reading: dict[str, Any]  # shares, epochs and tokens: see `mixture_measures`
 
 
 class Dev(NamedTuple):
@@ -52,9 +57,9 @@ def find_inputs(config: Config) -> Inputs:
             f"ModelConfig.loss_chunks={model.loss_chunks} does not divide the target "
             f"length {run.lengths['targets']}"
         )
-    rates = training_rates(run.task)
+    mixture = config.mixture
     dev_task = _dev_task(config)
-    wanted = [(task, "train") for task in rates]
+    wanted = [(task, "train") for task in mixture.members]
     stores = caching.ensure_cached(wanted, run=run, vocabulary=vocabulary)
     dev = None
     if dev_task is not None:
@@ -67,16 +72,35 @@ def find_inputs(config: Config) -> Inputs:
             if run.dev_task:
                 raise
             tell(f"no English dev evaluation: {error}")
+    training = {task: stores[task, "train"] for task in mixture.members}
+    sizes = {task: store.num_examples for task, store in training.items()}
     feed = Feed(
-        {task: stores[task, "train"] for task in rates},
-        rates=rates,
+        training,
+        rates=mixture.resolve(sizes),
+        budgets=mixture.examples,
         lengths=Lengths(**run.lengths),
         batch_size=run.batch_size,
         seed=run.seed,
         pack=run.pack,
         shard=shard(),
     )
-    return Inputs(config._replace(model=model), vocabulary, feed, dev)
+    found = mixture_measures.measure(
+        mixture,
+        sizes=sizes,
+        stores=training,
+        training=mixture_measures.Training(
+            lengths=feed.lengths,
+            batch_size=run.batch_size,
+            steps=run.steps,
+            pack=run.pack,
+            seed=run.seed,
+        ),
+        sample=_SAMPLE,
+    )
+    if len(training) > 1 or mixture.examples:
+        for line in mixture_measures.lines(found):
+            tell(line)
+    return Inputs(config._replace(model=model), vocabulary, feed, dev, found)
 
 
 def shard() -> tuple[int, int]:
@@ -86,39 +110,24 @@ def shard() -> tuple[int, int]:
     return jax.process_index(), jax.process_count()
 
 
-def training_rates(name: str) -> dict[str, float]:
-    """Tasks of a task or mixture, each with its rate.
-
-    Raises:
-        UserError: there is neither a task nor a mixture of that name.
-    """
-    from xtl_tasks import catalog, mixtures
-
-    for mixture in mixtures.MIXTURES:
-        if mixture.name == name:
-            return dict(mixture.rates)
-    known = [mixture.name for mixture in mixtures.MIXTURES] + catalog.task_names()
-    try:
-        family, language = catalog.find(name)
-    except UserError as error:
-        if name.partition(".")[0] in {family.name for family in catalog.FAMILIES}:
-            raise
-        raise UserError(
-            f"no task or mixture named {name!r}; near: {near(name, known)}; see "
-            "`xtl tasks`"
-        ) from error
-    return {family.task_name(language): 1.0}
-
-
 def _dev_task(config: Config) -> str | None:
     """Whose English validation split is watched; None: nothing is."""
-    from xtl_tasks import catalog, mixtures
+    from xtl_tasks import catalog
 
-    name = config.run.dev_task or config.run.task
-    is_mixture = name in {mixture.name for mixture in mixtures.MIXTURES}
-    if name == "none" or (is_mixture and not config.run.dev_task):
+    if config.run.dev_task == "none":
         return None
+    name = config.run.dev_task
+    if not name:
+        name, *others = config.mixture.members
+        if others:
+            return None
     family, language = catalog.find(name)
+    if family.kind == "retrieval":
+        raise UserError(
+            f"RunConfig.dev_task={name!r} is retrieval: it trains nothing and has no "
+            "English labels to choose a checkpoint by; give the English task that is "
+            "trained, or 'none'"
+        )
     if language != "en" and family.kind != "text":
         raise UserError(
             f"RunConfig.dev_task={name!r} is not English: zero-shot means that no "

@@ -34,6 +34,7 @@ from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
     import seqio
+    import tensorflow as tf
 
     from xtl_jax.data.vocabulary import Vocabulary
 
@@ -41,6 +42,12 @@ Progress = Callable[[int, int | None], None]
 
 _CHUNK = 1 << 20  # bytes read at a time
 _DIGESTS = "file_digests.json"
+_BATCH = 512  # rows that leave TensorFlow at a time
+_ALWAYS_READ = ("id", "side")
+_TEXT_READ = (
+    *("inputs_pretokenized", "targets_pretokenized", "references", "context"),
+    "options",
+)
 _SHORTEST_TEXT = 2  # tokens: one is hidden, one is left
 
 
@@ -302,7 +309,8 @@ def _examples(
         )
     dataset = task.get_dataset(sequence_length=None, split=recipe.split, shuffle=False)
     total = int(dataset.cardinality())  # negative: endless or not known
-    for number, row in enumerate(dataset.as_numpy_iterator()):
+    kept = (*needed, *_ALWAYS_READ, *(_TEXT_READ if recipe.keep_text else ()))
+    for number, row in enumerate(_rows(dataset, kept)):
         progress(number + 1, total if total >= 0 else None)
         example: dict[str, Any] = {"inputs": np.zeros(0, np.int32)}
         for name in needed:
@@ -322,7 +330,7 @@ def _examples(
             if len(targets) < _SHORTEST_TEXT:
                 card["left_out"] += 1  # too short to hide a part of
                 continue
-        elif not np.any(targets != vocabulary.eos_id):
+        elif not row.get("side") and not np.any(targets != vocabulary.eos_id):
             raise UserError(
                 f"{recipe.task} {recipe.split}, example {_name(row, number)}: its "
                 "target is empty, so nothing could be learnt or scored; mend or remove "
@@ -331,6 +339,33 @@ def _examples(
         if recipe.keep_text:
             example["meta"] = _meta(row, number, vocabulary=vocabulary)
         yield example
+
+
+def _rows(
+    dataset: tf.data.Dataset, names: Sequence[str]
+) -> Iterator[Mapping[str, Any]]:
+    """Rows as NumPy values, of each what is named and there.
+
+    Rows leave TensorFlow many at a time: one by one, that takes longer than to tokenise
+    them.
+    """
+    specs: Any = dataset.element_spec  # its stub allows all nestings
+    specs = {name: specs[name] for name in names if name in specs}
+
+    def chosen(row):
+        return {name: row[name] for name in specs}
+
+    dataset = dataset.map(chosen)
+    if any(spec.shape.rank is None for spec in specs.values()):  # a task of the user's
+        yield from _numpy(dataset)
+        return
+    for batch in _numpy(dataset.ragged_batch(_BATCH)):
+        for values in zip(*batch.values(), strict=True):
+            yield dict(zip(batch, values, strict=True))
+
+
+def _numpy(dataset: tf.data.Dataset) -> Iterator[Any]:
+    return iter(dataset.as_numpy_iterator())
 
 
 def _text(value: Any) -> str:
@@ -351,12 +386,13 @@ def _meta(
         else vocabulary.decode(row[name])
         for name in TASK_FEATURES
     }
-    references = [_text(value) for value in row.get("references", [])]
+    # None may be right: a question without an answer, a sentence without a partner.
+    references = row["references"] if "references" in row else [texts["targets"]]
     meta: dict[str, Any] = {
         "id": _text(row["id"]) if "id" in row else str(number),
         "inputs": texts["inputs"],
         "targets": texts["targets"],
-        "references": references or [texts["targets"]],
+        "references": [_text(value) for value in references],
         "context": _text(row["context"]) or None if "context" in row else None,
     }
     # Only kinds that have them carry them.

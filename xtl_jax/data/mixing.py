@@ -147,11 +147,20 @@ def shares(rates: Weights, *, block: int = BLOCK) -> dict[str, int]:
 
 
 @functools.lru_cache(maxsize=8)
-def _block(bounds: tuple[int, ...], seed: int, block: int) -> Slots:
-    """Task and turn within the block, for each slot of one block."""
+def slots_of_block(
+    bounds: tuple[int, ...], seed: int, number: int, purpose: int = _PURPOSE
+) -> Slots:
+    """Task and turn within the block, for each slot of one block.
+
+    Args:
+        bounds: for each task, its slots and those of the tasks before it.
+        seed: of the run.
+        number: of the block.
+        purpose: keeps the places apart from those of other blocks of this number.
+    """
     size = bounds[-1]
     places = order.permute(
-        np.arange(size), size=size, keys=order.key(seed, _PURPOSE, block)
+        np.arange(size), size=size, keys=order.key(seed, purpose, number)
     )
     task = np.searchsorted(np.asarray(bounds), places, side="right")
     count = np.empty(size, np.int64)
@@ -189,9 +198,9 @@ class Schedule:
         blocks, places = np.divmod(slots, bounds[-1])
         task, count = np.empty_like(slots), np.empty_like(slots)
         per_block = np.asarray(self.per_block, np.int64)
-        for block in np.unique(blocks):
-            table = _block(bounds, self.seed, int(block))
-            here = blocks == block
+        for number in np.unique(blocks):
+            table = slots_of_block(bounds, self.seed, int(number))
+            here = blocks == number
             task[here] = table.task[places[here]]
-            count[here] = table.count[places[here]] + block * per_block[task[here]]
+            count[here] = table.count[places[here]] + number * per_block[task[here]]
         return Slots(task=task, count=count)

@@ -8,28 +8,29 @@ of k holds rows [i*B/k, (i+1)*B/k) of it.
 To find row s*B one must know how many rows each earlier window has. A `Position` says
 in which window, at which row, a step begins; checkpoints keep it so that a resumed run
 need not plan a million steps again. It is a memo: without it the same place is found by
-counting.
-
-Evaluation reads a store once, sorted into batches of few lengths, each example with its
-number, so that predictions can be put back into the order of the split.
+counting. Where rates change while training (`varying`) it holds the turns that each
+task had before the window too.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from xtl_jax.data import mixing, packing, window
+from xtl_jax.data import mixing, order, packing, varying, window
 from xtl_jax.data.features import TASK_FEATURES, Lengths
 from xtl_jax.data.packing import Batch
 from xtl_jax.data.prefetch import Prefetched
 from xtl_jax.data.store import Store
+from xtl_jax.data.varying import Begin, Varying, Windows
 from xtl_jax.errors import UserError
 
 _KEPT_WINDOWS = 4
+_SUBSET = 0x737562  # "sub": keeps these keys apart from others
 
 
 class Position(NamedTuple):
@@ -38,6 +39,8 @@ class Position(NamedTuple):
     step: int
     window: int
     row: int  # in the window
+    # Where rates change: turns of each task before the window.
+    turns: tuple[int, ...] = ()
 
 
 class Fed(NamedTuple):
@@ -52,32 +55,43 @@ class Feed:
 
     Args:
         stores: task name to its token store; the order numbers the tasks.
-        rates: task name to a positive number; need not sum to 1.
+        rates: task name to a positive number, which need not sum to 1; or rates that
+            change while training.
         lengths: of a row, tokens.
         batch_size: rows, over all hosts.
         seed: of order, mixing and span corruption.
         pack: whether examples share rows.
         shard: (number of this host, number of hosts).
-        slots_per_window: examples packed together.
+        slots_per_window: examples packed together; None takes what suits the rates.
+        budgets: task name to the number of its examples that are used, chosen by the
+            seed; a smaller budget's examples are among a larger one's.
 
     Raises:
         UserError: rates and stores name different tasks, the hosts do not divide the
-            batch, a rate is too small, a store has an unknown transform.
+            batch, a rate is too small, a store has an unknown transform or fewer
+            examples than its budget.
     """
 
     def __init__(
         self,
         stores: Mapping[str, Store],
         *,
-        rates: mixing.Weights,
+        rates: mixing.Weights | Varying,
         lengths: Lengths,
         batch_size: int,
         seed: int,
         pack: bool,
         shard: tuple[int, int] = (0, 1),
-        slots_per_window: int = window.WINDOW,
+        slots_per_window: int | None = None,
+        budgets: Mapping[str, int] | None = None,
     ) -> None:
-        rates = mixing.explicit(rates, tasks=tuple(stores))
+        if not isinstance(rates, Varying):
+            rates = mixing.explicit(rates, tasks=tuple(stores))
+        elif rates.tasks != tuple(stores):
+            raise UserError(
+                f"the rates are of {', '.join(rates.tasks)}, the data is of "
+                f"{', '.join(stores)}"
+            )
         number, hosts = shard
         if not 0 <= number < hosts:
             raise UserError(
@@ -91,15 +105,33 @@ class Feed:
         for store in stores.values():
             window.check_transform(store)
         self.tasks = tuple(stores)
-        self.rates = {task: rates[task] for task in self.tasks}
+        self.rates = rates
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed
         self.pack = pack
         self.shard = shard
         self._stores = tuple(stores.values())
-        self._schedule = mixing.Schedule.of(self.rates, seed=seed)
-        self._size = slots_per_window
+        usual = varying.WINDOW if isinstance(rates, Varying) else window.WINDOW
+        self._size = slots_per_window or usual
+        self._subsets = tuple(
+            _subset(task, store, budget=(budgets or {}).get(task), seed=seed)
+            for task, store in stores.items()
+        )
+        self._varying = None
+        self._schedule: Callable[[int], window.Schedule]
+        if isinstance(rates, Varying):
+            self._varying = Windows(
+                rates,
+                seed=seed,
+                size=self._size,
+                batch_size=batch_size,
+                rows=lambda number: self.window(number).rows if pack else self._size,
+            )
+            self._schedule = self._varying.schedule
+        else:
+            fixed = mixing.Schedule.of({t: rates[t] for t in self.tasks}, seed=seed)
+            self._schedule = lambda number: fixed
         self._eos = {
             name: tuple(
                 s.card["eos_id"] if s.card["eos"][name] else None for s in self._stores
@@ -118,10 +150,11 @@ class Feed:
             found = window.plan(
                 number,
                 stores=self._stores,
-                schedule=self._schedule,
+                schedule=self._schedule(number),
                 lengths=self.lengths,
                 pack=self.pack,
                 size=self._size,
+                subsets=self._subsets,
             )
             with self._lock:
                 self._windows[number] = found
@@ -135,7 +168,7 @@ class Feed:
             raise ValueError(f"a step is at least 0, got {step}")
         if not self.pack:
             number, row = divmod(step * self.batch_size, self._size)
-            return Position(step=step, window=number, row=row)
+            return self._at(step, window=number, row=row)
         with self._lock:
             last = self._last
         if last.step > step:
@@ -145,10 +178,15 @@ class Feed:
         while ahead >= (rows := self.window(number).rows):
             ahead -= rows
             number += 1
-        found = Position(step=step, window=number, row=ahead)
+        found = self._at(step, window=number, row=ahead)
         with self._lock:
             self._last = found
         return found
+
+    def _at(self, step: int, *, window: int, row: int) -> Position:
+        """A position, with the turns before its window where these must be known."""
+        turns = () if self._varying is None else self._varying.begin(window).turns
+        return Position(step=step, window=window, row=row, turns=turns)
 
     def batch(self, step: int) -> Batch:
         """This host's rows of the batch of `step`, wherever that begins."""
@@ -157,7 +195,7 @@ class Feed:
     def make(
         self,
         step: int,
-        position: Position | Sequence[int] | Mapping[str, int] | None = None,
+        position: Position | Sequence[Any] | Mapping[str, Any] | None = None,
     ) -> Fed:
         """This host's rows of the batch of `step`, and where the next one begins.
 
@@ -174,7 +212,7 @@ class Feed:
         self,
         *,
         step: int = 0,
-        position: Position | Sequence[int] | Mapping[str, int] | None = None,
+        position: Position | Sequence[Any] | Mapping[str, Any] | None = None,
         ahead: int = 2,
     ) -> Prefetched[Fed]:
         """All batches from `step` on, made in a background thread. Close it after use.
@@ -196,15 +234,16 @@ class Feed:
         return Prefetched(generate(), ahead=ahead)
 
     def _checked(
-        self, step: int, position: Position | Sequence[int] | Mapping[str, int] | None
+        self, step: int, position: Position | Sequence[Any] | Mapping[str, Any] | None
     ) -> Position:
         if position is None:
             return self.position(step)
-        if isinstance(position, Mapping):
-            position = Position(**position)
-        else:
-            position = Position(*position)
-        rows = self.window(position.window).rows if position.window >= 0 else 0
+        fields: Any = position._asdict() if isinstance(position, Position) else position
+        if not isinstance(fields, Mapping):
+            fields = dict(zip(Position._fields, fields, strict=False))
+        position = Position(**fields)
+        position = position._replace(turns=tuple(position.turns))  # JSON has lists
+        rows = self.window(position.window).rows if self._remember(position) else 0
         if position.step != step or not 0 <= position.row < rows:
             raise UserError(
                 f"the stored data position {tuple(position)} does not belong to step "
@@ -212,6 +251,19 @@ class Feed:
                 "written with other data, lengths, batch size or seed"
             )
         return position
+
+    def _remember(self, position: Position) -> bool:
+        """Take what a position says of its window; whether that can be true."""
+        number, turns = position.window, position.turns
+        if self._varying is None:
+            return number >= 0 and not turns
+        row = position.step * self.batch_size - position.row  # rows before the window
+        if number < 0 or row < 0 or len(turns) != len(self.tasks):
+            return False
+        if min(turns) < 0 or sum(turns) != number * self._size:
+            return False
+        self._varying.remember(number, Begin(row=row, turns=turns))
+        return True
 
     def _make(self, here: Position) -> Fed:
         """The batch that begins at `here`."""
@@ -236,7 +288,7 @@ class Feed:
                     spans[name].append(span._replace(row=span.row + low - begin))
             done += take
             if at.row + take == plan.rows:
-                at = Position(step=here.step, window=at.window + 1, row=0)
+                at = self._at(here.step, window=at.window + 1, row=0)
             else:
                 at = at._replace(row=at.row + take)
         batch = packing.batch(
@@ -250,15 +302,23 @@ class Feed:
 
     def describe(self) -> dict[str, Any]:
         """Everything that decides the batches, as JSON values: for the run's record."""
+        tasks: dict[str, dict[str, Any]] = {}
+        for task, store, subset in zip(
+            self.tasks, self._stores, self._subsets, strict=True
+        ):
+            tasks[task] = {
+                "rate": self.rates.at(0)[task]
+                if isinstance(self.rates, Varying)
+                else self.rates[task],
+                "examples": subset.examples if subset else store.num_examples,
+                "cache": f"{store.folder.parent.name}/{store.folder.name}",
+            }
+        rates = (
+            {"rates": self.rates.to_json()} if isinstance(self.rates, Varying) else {}
+        )
         return {
-            "tasks": {
-                task: {
-                    "rate": self.rates[task],
-                    "examples": store.num_examples,
-                    "cache": f"{store.folder.parent.name}/{store.folder.name}",
-                }
-                for task, store in zip(self.tasks, self._stores, strict=True)
-            },
+            "tasks": tasks,
+            **rates,
             "lengths": dict(self.lengths.items()),
             "batch_size": self.batch_size,
             "seed": self.seed,
@@ -267,108 +327,23 @@ class Feed:
         }
 
 
+def _subset(
+    task: str, store: Store, *, budget: int | None, seed: int
+) -> window.Subset | None:
+    """The part of a task's examples that its budget allows; None is all of them."""
+    if budget is None or budget == store.num_examples:
+        return None
+    if not 1 <= budget <= store.num_examples:
+        raise UserError(
+            f"task {task!r} has {store.num_examples:,} examples, its budget is "
+            f"{budget:,}; give at least 1 and at most what there is"
+        )
+    # By name: the same examples whatever the other tasks of the mixture are.
+    name = zlib.crc32(task.encode())
+    return window.Subset(examples=budget, key=order.key(seed, _SUBSET, name))
+
+
 def _joined(spans: list[packing.Span]) -> packing.Span:
     if len(spans) == 1:
         return spans[0]
     return packing.Span(*(np.concatenate(field) for field in zip(*spans, strict=True)))
-
-
-class EvaluationBatch(NamedTuple):
-    """Some examples of a split, padded to a common length."""
-
-    indices: np.ndarray  # [batch] number of the example in the split; -1: empty row
-    encoder_input_tokens: np.ndarray  # [batch, bucket]
-    decoder_target_tokens: np.ndarray  # [batch, targets]
-
-
-def buckets(longest: int, *, least: int = 32) -> tuple[int, ...]:
-    """Lengths to which batches are padded: doubling from `least` to `longest`.
-
-    Example:
-        >>> buckets(384)
-        (32, 64, 128, 256, 384)
-    """
-    found = []
-    size = min(least, longest)
-    while size < longest:
-        found.append(size)
-        size *= 2
-    return (*found, longest)
-
-
-def evaluation_batches(
-    store: Store,
-    *,
-    lengths: Lengths,
-    batch_size: int,
-    buckets: tuple[int, ...],
-    first: int | None = None,
-    shard: tuple[int, int] = (0, 1),
-) -> Iterator[EvaluationBatch]:
-    """Every example of a store once, the longest ones at the start.
-
-    Examples are sorted by input length and cut into batches; a batch is padded to the
-    smallest bucket that holds its longest. The last one is filled with empty rows.
-
-    Args:
-        store: of an evaluation split.
-        lengths: longer examples are cut to them.
-        batch_size: rows, over all hosts.
-        buckets: ascending lengths, the last at least `lengths.inputs`.
-        first: only so many examples from the beginning of the store.
-        shard: (number of this host, number of hosts).
-
-    Raises:
-        UserError: the buckets do not reach the length, the hosts do not divide the
-            batch, or the store holds texts for span corruption.
-    """
-    number, hosts = shard
-    if not buckets or buckets[-1] < lengths.inputs or list(buckets) != sorted(buckets):
-        raise UserError(
-            f"buckets {buckets} must be ascending and end at the input length "
-            f"{lengths.inputs} or above"
-        )
-    if batch_size < 1 or batch_size % hosts:
-        raise UserError(
-            f"a batch of {batch_size} rows cannot be split over {hosts} hosts"
-        )
-    if store.card.get("transform"):
-        raise UserError(
-            f"{store.folder} holds texts for span corruption, which has no answers to "
-            "evaluate"
-        )
-    size = np.minimum(store.lengths["inputs"][:first], lengths.inputs)
-    by_length = np.argsort(-size, kind="stable")
-    mine = batch_size // hosts
-    for begin in range(0, len(by_length), batch_size):
-        members = by_length[begin : begin + batch_size]
-        bucket = next(b for b in buckets if b >= size[members[0]])
-        indices = np.full(batch_size, -1, np.int64)
-        indices[: len(members)] = members
-        indices = indices[number * mine : (number + 1) * mine]
-        rows = {
-            name: _rows(store, name, indices=indices, limit=limit, width=width)
-            for (name, limit), width in zip(
-                lengths.items(), (bucket, lengths.targets), strict=True
-            )
-        }
-        yield EvaluationBatch(
-            indices=indices,
-            encoder_input_tokens=rows["inputs"],
-            decoder_target_tokens=rows["targets"],
-        )
-
-
-def _rows(
-    store: Store, feature: str, *, indices: np.ndarray, limit: int, width: int
-) -> np.ndarray:
-    """One feature of some examples, one a row; index -1 is an empty row."""
-    out = np.zeros((len(indices), width), np.int32)
-    for row, index in enumerate(indices.tolist()):
-        if index < 0:
-            continue
-        tokens = store.tokens(feature, index)
-        out[row, : min(len(tokens), limit)] = tokens[:limit]
-        if len(tokens) > limit and store.card["eos"][feature]:
-            out[row, limit - 1] = store.card["eos_id"]
-    return out

@@ -16,10 +16,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from xtl_jax.data.rows import PairRow, QuestionRow, TextRow
+from xtl_jax.data.rows import PairRow, QuestionRow, RetrievalRow, TextRow
 
 # Part of every cache's name: raise it when any prompt below gives other text.
 VERSION = 1
@@ -27,6 +27,11 @@ VERSION = 1
 NLI_WORDS = ("entailment", "neutral", "contradiction")  # class ids 0, 1, 2
 NLI_DIGITS = ("0", "1", "2")
 PARAPHRASE_WORDS = ("different_meaning", "paraphrase")  # class ids 0, 1
+DUPLICATE_WORDS = ("not_duplicate", "duplicate")  # class ids 0, 1
+# What is said of a question that its context does not answer (SQuAD v2.0; mT5 and T5
+# have no word for it). ASCII letters alone: every vocabulary has them, and padding
+# leaves them as they are.
+NO_ANSWER = "unanswerable"
 
 
 # Of retrieval: which of the two sets of vectors an example belongs to.
@@ -94,21 +99,40 @@ def question_answer(row: QuestionRow) -> Example:
 
     The target is the first gold answer; the references are all of them, verbatim.
 
+    A question without an answer has the target `NO_ANSWER` and no reference.
+
     Example:
         >>> row = QuestionRow(id="1", question="Who?", context="Ada's idea.",
         ...                   answers=("Ada",), answer_starts=(0,))
         >>> question_answer(row).inputs
         "question: Who ? context: Ada ' s idea . "
+        >>> row = dataclasses.replace(row, answers=(), answer_starts=())
+        >>> question_answer(row).targets
+        'unanswerable'
     """
     question = pad_punctuation(row.question)
     context = pad_punctuation(row.context)
     return Example(
         id=row.id,
         inputs=_single_spaces(f"question: {question} context: {context}"),
-        targets=pad_punctuation(row.answers[0]),
+        targets=pad_punctuation(row.answers[0]) if row.answers else NO_ANSWER,
         references=row.answers,
         context=row.context,
     )
+
+
+def answer_or_none(prediction_raw: str, *, context: str | None) -> str:
+    """The scored answer where there may be none: "" for `NO_ANSWER`, else de-padded.
+
+    Example:
+        >>> answer_or_none("unanswerable", context="It is 7:45.")
+        ''
+        >>> answer_or_none("7 : 45", context="It is 7:45.")
+        '7:45'
+    """
+    if prediction_raw.strip() == NO_ANSWER:
+        return ""
+    return depad(prediction_raw, context=context or "")
 
 
 def depad(prediction: str, *, context: str) -> str:
@@ -172,9 +196,37 @@ def mnli(row: PairRow) -> Example:
         >>> mnli(row).inputs, mnli(row).targets
         ('mnli hypothesis: It is wet. premise: It rains.', 'neutral')
     """
+    return inference(row, name="mnli")
+
+
+def inference(row: PairRow, *, name: str) -> Example:
+    """T5's format for MNLI with another task's name: SNLI, ANLI, their union.
+
+    Example:
+        >>> row = PairRow(id="7", first="It rains.", second="It is wet.",
+        ...               label="neutral")
+        >>> inference(row, name="snli").inputs
+        'snli hypothesis: It is wet. premise: It rains.'
+    """
     return Example(
         id=row.id,
-        inputs=f"mnli hypothesis: {row.second} premise: {row.first}",
+        inputs=f"{name} hypothesis: {row.second} premise: {row.first}",
+        targets=row.label,
+        references=(row.label,),
+    )
+
+
+def qqp(row: PairRow) -> Example:
+    """T5's prompt for Quora's question pairs: words as targets.
+
+    Example:
+        >>> row = PairRow(id="7", first="Who?", second="What?", label="not_duplicate")
+        >>> qqp(row).inputs, qqp(row).targets
+        ('qqp question1: Who? question2: What?', 'not_duplicate')
+    """
+    return Example(
+        id=row.id,
+        inputs=f"qqp question1: {row.first} question2: {row.second}",
         targets=row.label,
         references=(row.label,),
     )
@@ -196,9 +248,42 @@ def paraphrase(row: PairRow) -> Example:
     )
 
 
+def sentence(row: RetrievalRow) -> Example:
+    """A text to be turned into a vector: as it is, its context after it if it has one.
+
+    No published format of mT5 has a prompt here. The target is empty, as nothing is
+    decoded; the references of a query are the ids of its right candidates.
+
+    Example:
+        >>> row = RetrievalRow(id="ar_1_0", text="Cairo is big.", side="candidate",
+        ...                    context="Cairo is big. It is old.")
+        >>> sentence(row).inputs
+        'Cairo is big. Cairo is big. It is old.'
+    """
+    return Example(
+        id=row.id,
+        inputs=f"{row.text} {row.context}" if row.context else row.text,
+        targets="",
+        references=row.answers,
+        side=row.side,
+    )
+
+
 def text(row: TextRow) -> Example:
     """A text as its own target; span corruption cuts it once it is tokens."""
     return Example(id=row.id, inputs="", targets=row.text, references=())
+
+
+def class_id(prediction: str, *, labels: Sequence[str]) -> int | None:
+    """The class that a scored text names; None where it names none.
+
+    Example:
+        >>> class_id("paraphrase", labels=PARAPHRASE_WORDS)
+        1
+        >>> class_id("Paraphrase", labels=PARAPHRASE_WORDS) is None
+        True
+    """
+    return labels.index(prediction) if prediction in labels else None
 
 
 def postprocess(prediction_raw: str, *, kind: str, context: str | None = None) -> str:

@@ -69,6 +69,7 @@ class RetrievalRow:
     # Of a query: ids of the candidates that are right. Empty where none is, or where
     # the release keeps them apart.
     answers: tuple[str, ...] = ()
+    context: str = ""  # of a sentence: the paragraph that it stands in
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

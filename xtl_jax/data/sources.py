@@ -9,6 +9,8 @@ directory or absolute, and may hold the same `{language}`.
 
     {"squad_v1/train": "squad/train-subset-v1.1.json.xz"}
 
+`A + B` names files that make one split together; all of them must be there.
+
 Everything here fails with the name of the file and the place in it.
 """
 
@@ -85,13 +87,19 @@ def read_text(path: str | os.PathLike[str]) -> str:
     r"""A file's text: UTF-8, without byte order mark, line ends as they are.
 
     Raises:
-        UserError: as `read_bytes`, or a byte that is not UTF-8, with its offset.
+        UserError: as `read_bytes`, or a byte that is 0 or not UTF-8, with its offset.
     """
     data = read_bytes(path)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UserError(
             f"{os.fspath(path)}: starts with a UTF-16 byte order mark; UTF-8 is "
             "needed: `iconv -f UTF-16 -t UTF-8`"
+        )
+    if (place := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, place) + 1
+        raise UserError(
+            f"{os.fspath(path)}: byte {place} (line {line}) is 0x00, which is no text; "
+            "the file is damaged or is UTF-16: fetch it again, or save it as UTF-8"
         )
     try:
         return data.decode("utf-8-sig")
@@ -209,7 +217,8 @@ def locate(
 ) -> list[str]:
     """Paths of the first candidate that exists, or an empty list.
 
-    A candidate with `*` is a pattern and may match several files, in sorted order.
+    A candidate with `*` is a pattern and may match several files, in sorted order; of
+    `A + B` the files of both are needed.
 
     Args:
         candidates: release paths, in the order in which they are tried.
@@ -218,26 +227,33 @@ def locate(
         language: fills the names' fields.
     """
     for candidate in candidates:
-        name = expand(candidate, language=language)
-        if "://" in name:
-            return [name]
-        if not os.path.isabs(name):
-            if not data_dir:
-                continue
-            if "://" in os.fspath(data_dir):
-                found = _locate_remote(f"{os.fspath(data_dir).rstrip('/')}/{name}")
-                if found:
-                    return found
-                continue
-            name = os.path.join(os.fspath(data_dir), name)
-        for suffix in SUFFIXES:
-            if any(mark in name for mark in "*?["):
-                found = sorted(glob.glob(name + suffix, recursive=True))
-                found = [path for path in found if os.path.isfile(path)]
-            else:
-                found = [name + suffix] if os.path.isfile(name + suffix) else []
-            if found:
-                return found
+        parts = [
+            _locate_one(name, data_dir=data_dir)
+            for name in expand(candidate, language=language).split(" + ")
+        ]
+        if all(parts):
+            return [path for found in parts for path in found]
+    return []
+
+
+def _locate_one(name: str, *, data_dir: str | os.PathLike[str] | None) -> list[str]:
+    """Paths of one file name or pattern, or an empty list."""
+    if "://" in name:
+        return [name]
+    if not os.path.isabs(name):
+        if not data_dir:
+            return []
+        if "://" in os.fspath(data_dir):
+            return _locate_remote(f"{os.fspath(data_dir).rstrip('/')}/{name}")
+        name = os.path.join(os.fspath(data_dir), name)
+    for suffix in SUFFIXES:
+        if any(mark in name for mark in "*?["):
+            found = sorted(glob.glob(name + suffix, recursive=True))
+            found = [path for path in found if os.path.isfile(path)]
+        else:
+            found = [name + suffix] if os.path.isfile(name + suffix) else []
+        if found:
+            return found
     return []
 
 

@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from xtl_jax.data.prompts import NLI_WORDS
-from xtl_jax.data.rows import PairRow, QuestionRow, Row
+from xtl_jax.data.prompts import DUPLICATE_WORDS, NLI_WORDS, PARAPHRASE_WORDS
+from xtl_jax.data.rows import ChoiceRow, PairRow, QuestionRow, Row, TaggedRow
 from xtl_jax.errors import UnlabelledError, UserError
 
 _NO_LABEL = -1  # TFDS's class id of a row without a gold label
@@ -45,7 +45,21 @@ def _text(value: Any) -> str:
 
 
 def squad(example: Mapping[str, Any], *, language: str) -> QuestionRow:
-    """A row of `squad`, `xquad`, `mlqa` or `tydi_qa`."""
+    """A row of `squad/v1.1`, `xquad`, `mlqa` or `tydi_qa`."""
+    row = _question(example)
+    if not any(row.answers):
+        raise UnlabelledError(f"(id {row.id!r}) has no answer")
+    return row
+
+
+def squad_v2(example: Mapping[str, Any], *, language: str) -> QuestionRow:
+    """A row of `squad/v2.0`, whose questions may have no answer."""
+    if bool(example["is_impossible"]):
+        return dataclasses.replace(_question(example), answers=(), answer_starts=())
+    return squad(example, language=language)
+
+
+def _question(example: Mapping[str, Any]) -> QuestionRow:
     return QuestionRow(
         id=_text(example["id"]),
         question=_text(example["question"]),
@@ -78,13 +92,101 @@ def xnli(example: Mapping[str, Any], *, language: str) -> PairRow:
 
 def mnli(example: Mapping[str, Any], *, language: str) -> PairRow | None:
     """A row of `glue/mnli`, or None for one without a gold label."""
+    row = snli(example, language=language)
+    return row and dataclasses.replace(row, id=str(int(example["idx"])))
+
+
+def snli(example: Mapping[str, Any], *, language: str) -> PairRow | None:
+    """A row of `snli`, which drops ids, or None for one without a gold label."""
     if int(example["label"]) == _NO_LABEL:
         return None
     return PairRow(
-        id=str(int(example["idx"])),
+        id="",
         first=_text(example["premise"]),
         second=_text(example["hypothesis"]),
         label=NLI_WORDS[int(example["label"])],
+    )
+
+
+def anli(example: Mapping[str, Any], *, language: str) -> PairRow:
+    """A row of `anli`, whose classes are in MNLI's order."""
+    return PairRow(
+        id=_text(example["uid"]),
+        first=_text(example["context"]),
+        second=_text(example["hypothesis"]),
+        label=NLI_WORDS[_class(example)],
+    )
+
+
+def qqp(example: Mapping[str, Any], *, language: str) -> PairRow:
+    """A row of `glue/qqp`."""
+    return PairRow(
+        id=str(int(example["idx"])),
+        first=_text(example["question1"]),
+        second=_text(example["question2"]),
+        label=DUPLICATE_WORDS[_class(example)],
+    )
+
+
+def pawsx(example: Mapping[str, Any], *, language: str) -> PairRow:
+    """A row of `paws_x_wiki`, which drops ids."""
+    return PairRow(
+        id="",
+        first=_text(example["sentence1"]),
+        second=_text(example["sentence2"]),
+        label=PARAPHRASE_WORDS[_class(example)],
+    )
+
+
+def hellaswag(example: Mapping[str, Any], *, language: str) -> ChoiceRow:
+    """A row of `hellaswag`, which drops ids."""
+    return ChoiceRow(
+        id="",
+        context=_text(example["context"]),
+        question="",
+        options=tuple(map(_text, example["endings"])),
+        answer=_class(example),
+    )
+
+
+def cosmos_qa(example: Mapping[str, Any], *, language: str) -> ChoiceRow:
+    """A row of `cosmos_qa`."""
+    return ChoiceRow(
+        id=_text(example["id"]),
+        context=_text(example["context"]),
+        question=_text(example["question"]),
+        options=tuple(_text(example[f"answer{number}"]) for number in range(4)),
+        answer=_class(example),
+    )
+
+
+def copa(example: Mapping[str, Any], *, language: str) -> ChoiceRow:
+    """A row of `super_glue/copa`."""
+    return ChoiceRow(
+        id=str(int(example["idx"])),
+        context=_text(example["premise"]),
+        question=_text(example["question"]),
+        options=(_text(example["choice1"]), _text(example["choice2"])),
+        answer=_class(example),
+    )
+
+
+def _class(example: Mapping[str, Any]) -> int:
+    label = int(example["label"])
+    if label == _NO_LABEL:
+        raise UnlabelledError("has no label")
+    return label
+
+
+_WIKIANN_TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+
+
+def wikiann(example: Mapping[str, Any], *, language: str) -> TaggedRow:
+    """A row of `wikiann`, which has no ids; `read` numbers the rows."""
+    return TaggedRow(
+        id="",
+        tokens=tuple(map(_text, example["tokens"])),
+        tags=tuple(_WIKIANN_TAGS[int(tag)] for tag in example["tags"]),
     )
 
 
@@ -142,16 +244,19 @@ def read(source: TfdsSplit, *, language: str, tfds_dir: str | None) -> Iterator[
         ) from None
     kept = 0
     for number, example in enumerate(data):
-        row = source.row(example, language=language)
+        try:
+            row = source.row(example, language=language)
+        except UnlabelledError as error:
+            raise UnlabelledError(
+                f"TFDS {name} split {source.split!r}: row {number} {error}: the split "
+                "is unlabelled and cannot be trained on or scored"
+            ) from None
         if row is None:
             continue
-        if isinstance(row, QuestionRow) and not any(row.answers):
-            raise UnlabelledError(
-                f"TFDS {name} split {source.split!r}: row {number} (id {row.id!r}) has "
-                "no answer: the split is unlabelled and cannot be trained on or scored"
-            )
         if not row.id:
-            row = dataclasses.replace(row, id=str(number))
+            # As the readers of files do: sentences of two languages share no id.
+            id = f"{language}-{number}" if isinstance(row, TaggedRow) else str(number)
+            row = dataclasses.replace(row, id=id)
         kept += 1
         yield row
     if not kept:

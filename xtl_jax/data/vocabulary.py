@@ -8,7 +8,8 @@ Two kinds exist. A SentencePiece model is loaded from a file (plain, `.xz`, `.gz
 or `gs://`); one laid out otherwise is *re-laid*: XLM-R's `<unk> <s> </s> , .` becomes
 `<pad> </s> <unk> , .` (the beginning-of-sentence piece goes, an encoder-decoder of T5's
 kind has none), so that text still falls into the same pieces. `"bytes"` is ByT5's: each
-UTF-8 byte is its value plus 3.
+UTF-8 byte is its value plus 3. In both, `<extra_id_0>` in a text is the sentinel if the
+vocabulary has it; pieces need white space or nothing before it.
 
     >>> vocabulary = load("bytes", extra_ids=2)
     >>> vocabulary.encode("añ")
@@ -31,16 +32,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from xtl_jax.data import sources
+from xtl_jax.data.byte_vocabulary import BYTES, ByteVocabulary
+from xtl_jax.data.special_ids import EOS_ID, PAD_ID, UNK_ID, until_end
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
     import seqio
 
-PAD_ID = 0
-EOS_ID = 1
-UNK_ID = 2
-BYTES = "bytes"
-_SPECIAL = 3  # ids before the first byte
 _SENTINEL = re.compile(r"^▁?<extra_id_(\d+)>$")
 
 
@@ -115,7 +113,11 @@ def _load_pieces(name: str, extra_ids: int, stamp: object) -> PieceVocabulary:
 
 
 class PieceVocabulary:
-    """A SentencePiece model in mT5's layout, with `extra_ids` sentinels added."""
+    """A SentencePiece model in mT5's layout, with `extra_ids` sentinels added.
+
+    Attributes:
+        content: the model's bytes, sentinels included.
+    """
 
     pad_id = PAD_ID
     eos_id = EOS_ID
@@ -126,6 +128,7 @@ class PieceVocabulary:
         self.extra_ids = extra_ids
         self._model = model
         content = _with_sentinels(model, extra_ids, name=spec) if extra_ids else model
+        self.content = content
         self._processor = _processor(content, name=spec)
         self.size = self._processor.get_piece_size()
         self.sha256 = hashlib.sha256(content).hexdigest()
@@ -145,7 +148,7 @@ class PieceVocabulary:
         Ids past the last piece, which a model with padded rows may emit, read as
         unknown.
         """
-        kept = _until_end(ids)
+        kept = until_end(ids)
         return self._processor.decode(
             [token if token < self.size else UNK_ID for token in kept]
         )
@@ -165,60 +168,6 @@ class PieceVocabulary:
                 part.write(self._model)
             os.replace(part.name, path)
         return seqio.SentencePieceVocabulary(str(path), extra_ids=self.extra_ids)
-
-
-class ByteVocabulary:
-    """ByT5's vocabulary: UTF-8 bytes plus 3, sentinels after."""
-
-    pad_id = PAD_ID
-    eos_id = EOS_ID
-    unk_id = UNK_ID
-    spec = BYTES
-
-    def __init__(self, *, extra_ids: int) -> None:
-        self.extra_ids = extra_ids
-        self.size = _SPECIAL + 256 + extra_ids
-        self.sentinel_ids = tuple(self.size - 1 - n for n in range(extra_ids))
-        self.sha256 = hashlib.sha256(f"bytes+{extra_ids}".encode()).hexdigest()
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of a text, without end of sequence."""
-        return [byte + _SPECIAL for byte in text.encode("utf-8")]
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of many texts."""
-        return [self.encode(text) for text in texts]
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """Text up to the first end of sequence; broken characters are left out."""
-        values = (token - _SPECIAL for token in _until_end(ids))
-        data = bytes(value for value in values if 0 <= value < 256)
-        return data.decode("utf-8", errors="ignore")
-
-    def piece(self, token: int) -> str:
-        """How one id looks in a listing."""
-        if token < _SPECIAL:
-            return ("<pad>", "</s>", "<unk>")[token]
-        if token < _SPECIAL + 256:
-            return f"<0x{token - _SPECIAL:02X}>"
-        return (
-            f"<extra_id_{self.size - 1 - token}>" if token < self.size else "<unused>"
-        )
-
-    def seqio(self) -> seqio.Vocabulary:
-        """The same vocabulary for SeqIO."""
-        import seqio
-
-        return seqio.ByteVocabulary(extra_ids=self.extra_ids)
-
-
-def _until_end(ids: Iterable[int]) -> Iterator[int]:
-    for value in ids:
-        token = int(value)
-        if token == EOS_ID:
-            return
-        if token != PAD_ID:
-            yield token
 
 
 def cache_folder() -> pathlib.Path:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from xtl_jax.data import mixing, order, packing, span_corruption
 from xtl_jax.data.features import TASK_FEATURES, Lengths
 from xtl_jax.data.store import Store
 from xtl_jax.errors import UserError
+from xtl_jax.typing import Int
 
 WINDOW = 4096  # slots packed together
 
@@ -44,6 +45,26 @@ class Window(NamedTuple):
     index: np.ndarray  # of the example in its store
     parts: dict[str, Part]
     sources: dict[str, tuple[np.ndarray, ...]]  # tokens, by feature and task
+
+
+class Subset(NamedTuple):
+    """A part of a store's examples, drawn once and for all."""
+
+    examples: int  # how many
+    key: int  # decides which
+
+
+class Schedule(Protocol):
+    """Whose turn it is: `mixing.Schedule` or `varying.Stretch`."""
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        ...
+
+    def at(self, slots: Int[np.ndarray, " slots"]) -> mixing.Slots:
+        """Task number and turn of each slot."""
+        ...
 
 
 class _Source(NamedTuple):
@@ -143,12 +164,23 @@ def plan(
     number: int,
     *,
     stores: Sequence[Store],
-    schedule: mixing.Schedule,
+    schedule: Schedule,
     lengths: Lengths,
     pack: bool,
     size: int = WINDOW,
+    subsets: Sequence[Subset | None] | None = None,
 ) -> Window:
-    """Window `number` of a run: which examples, in which rows."""
+    """Window `number` of a run: which examples, in which rows.
+
+    Args:
+        number: of the window.
+        stores: of each task.
+        schedule: whose the slots are.
+        lengths: of a row, tokens.
+        pack: whether examples share rows.
+        size: slots.
+        subsets: for each task, the part of its examples that is used; None is all.
+    """
     slots = np.arange(number * size, (number + 1) * size)
     turns = schedule.at(slots)
     index = np.empty(size, np.int64)
@@ -158,9 +190,18 @@ def plan(
     for task, store in enumerate(stores):
         here = np.flatnonzero(turns.task == task)
         count = turns.count[here]
+        subset = subsets[task] if subsets else None
         visit = order.visits(
-            count, size=store.num_examples, seed=schedule.seed, task=task
+            count,
+            size=subset.examples if subset else store.num_examples,
+            seed=schedule.seed,
+            task=task,
         )
+        if subset is not None:
+            members = order.permute(
+                visit.index, size=store.num_examples, keys=subset.key
+            )
+            visit = visit._replace(index=members)
         index[here] = visit.index
         draw = _corrupted if store.card.get("transform") else _stored
         keys = order.keys(schedule.seed, task, counts=count)

@@ -23,9 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from xtl_jax.checkpoint import huggingface, names, store, t5x
+from xtl_jax.checkpoint import find, names, ours, store
 from xtl_jax.errors import UserError
-from xtl_jax.infer import records
 from xtl_jax.model import beam, decoding
 from xtl_jax.model.loss import token_losses
 from xtl_jax.model.sizes import ModelConfig
@@ -269,57 +268,30 @@ def load(path: str, *, dtype: str = "float32", step: int | None = None) -> Loade
     """A model from a run directory, a T5X checkpoint or a Hugging Face folder.
 
     Args:
-        path: folder on disk or `gs://`. For T5X either `checkpoint_N` or the folder
-            above it, whose highest N is taken.
+        path: folder on disk or `gs://`, or the id of a model in Hugging Face's local
+            cache. For T5X either `checkpoint_N` or the folder above it, whose highest
+            N is taken.
         dtype: of computation; parameters stay float32.
         step: which checkpoint; None takes the best of a run on the English dev set.
 
     Raises:
         UserError: no folder, or none of these kinds.
     """
-    folder = epath.Path(path)
-    if not folder.is_dir():
-        raise UserError(f"no folder {path}: give a run directory or a checkpoint")
-    if (folder / "run.json").is_file():
-        return _ours(folder, dtype=dtype, step=step)
-    numbered = folder.parent.name == store.FOLDER and folder.name.isdecimal()
-    if numbered and (folder.parent.parent / "run.json").is_file():
-        return _ours(folder.parent.parent, dtype=dtype, step=int(folder.name))
-    if huggingface.is_checkpoint(folder):
-        _only_step(path, step, 0)
-        return _loaded(huggingface.source(folder), dtype=dtype, path=path)
-    if (chosen := t5x.newest(folder, step=step)) is not None:
-        _only_step(path, step, t5x.step(chosen))
-        return _loaded(t5x.source(chosen), dtype=dtype, path=str(chosen))
-    raise UserError(
-        f"{path} is neither a run directory (run.json), nor a T5X checkpoint "
-        "(checkpoint or state/), nor a Hugging Face folder (config.json); it holds "
-        f"{sorted(child.name for child in folder.iterdir())[:5]}"
-    )
-
-
-def _only_step(path: str, asked: int | None, found: int) -> None:
-    if asked not in (None, found):
-        raise UserError(f"{path} has no checkpoint of step {asked}, but of {found}")
+    found = find.find(path, step=step)
+    if found.kind == "xtl":
+        return _ours(found.folder, dtype=dtype, step=found.step)
+    return _loaded(found.source(), dtype=dtype, path=str(found.folder))
 
 
 def _ours(folder: epath.Path, *, dtype: str, step: int | None) -> LoadedModel:
-    document = records.read_document(folder / "run.json")
-    try:
-        config = ModelConfig(**document["model"])
-        size = document["environment"].get("vocabulary_size", config.vocab)
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder / 'run.json'} was not written by this version of xtl train "
-            f"({error})"
-        ) from error
+    described = ours.describe(folder)
     found, params = store.read_params(folder, step=step)
     return LoadedModel(
-        config=_computing_in(config, dtype),
+        config=_computing_in(described.config, dtype),
         params=params,
         source=str(folder / store.FOLDER / str(found)),
         step=found,
-        vocabulary_size=size,
+        vocabulary_size=described.vocabulary_size,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from xtl_jax.data import pipeline
+from xtl_jax.data import evaluation
 from xtl_jax.data.features import Lengths
 from xtl_jax.data.store import Store
 from xtl_jax.data.vocabulary import Vocabulary
@@ -59,11 +59,11 @@ def predict(
     if not wanted:
         raise UserError(f"{store.folder} has no example to predict")
     found: list[Prediction | None] = [None] * wanted
-    batches = pipeline.evaluation_batches(
+    batches = evaluation.evaluation_batches(
         store,
         lengths=lengths,
         batch_size=batch_size,
-        buckets=pipeline.buckets(lengths.inputs),
+        buckets=evaluation.buckets(lengths.inputs),
         first=first,
     )
     done = 0

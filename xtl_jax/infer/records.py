@@ -7,6 +7,10 @@ how sure the model was (`log_probability`, in nats, summed over the generated to
 and what made it (`checkpoint`, `step`, `decoding`). So a number can be scored again, or
 doubted, without the model.
 
+Where targets were scored rather than, or beside, a decoded answer, `options` has the
+likelihood of each. Of retrieval `prediction` is the ids that were found, best first,
+one space between them, and `similarities` has the number that each was ranked by.
+
 A file is written whole or not at all, and read strictly: whatever is wrong is named by
 file and line before anything is scored.
 """
@@ -20,13 +24,22 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from xtl_jax.errors import UserError, near
 
 MAKE_AGAIN = "make it again with `xtl predict`"
 EXPECTED = "expected.json"  # beside the prediction files: what should be there
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Option:
+    """A target whose likelihood was asked for."""
+
+    text: str
+    log_probability: float  # nats, summed over its tokens
+    tokens: int  # the end id included
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,19 +61,26 @@ class Record:
     checkpoint: str
     step: int
     decoding: Mapping[str, Any]  # method, max_length, ...
+    options: tuple[Option, ...] = ()  # scored targets; not written where there is none
+    similarities: tuple[float, ...] = ()  # of the ids found; likewise
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
+_ABSENT = ("options", "similarities")  # fields that a line may lack
 _OPTIONAL = ("context", "log_probability")
+_LISTS = {
+    "references": "a list of texts",
+    "similarities": "a list of numbers",
+    "options": "a list of objects with text, log_probability and tokens",
+}
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    "references": (list,),
+    **dict.fromkeys(_LISTS, (list,)),
     "log_probability": (float, int),
     "step": (int,),
     "decoding": (dict,),
 }
 _TYPE_NAMES = {
     str: "a text",
-    list: "a list of texts",
     dict: "an object",
     int: "a number",
 }
@@ -147,12 +167,12 @@ def write(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
         if record.id in seen:
             raise UserError(f"{os.fspath(path)}: two records have the id {record.id!r}")
         seen.add(record.id)
+        values = dataclasses.asdict(record)
+        for name in _ABSENT:
+            if not values[name]:
+                del values[name]
         try:
-            lines.append(
-                json.dumps(
-                    dataclasses.asdict(record), ensure_ascii=False, allow_nan=False
-                )
-            )
+            lines.append(json.dumps(values, ensure_ascii=False, allow_nan=False))
         except ValueError as error:
             raise UserError(
                 f"{os.fspath(path)}: the record of {record.id!r} cannot be written as "
@@ -212,6 +232,8 @@ def _record(line: bytes, *, place: str) -> Record:
             )
     for name in _FIELDS:
         if name not in values:
+            if name in _ABSENT:
+                continue
             raise UserError(f"{place}: has no field {name!r}; {MAKE_AGAIN}")
         _check(name, values[name], place=place)
     if prompt_sha256(values["inputs"]) != values["inputs_sha256"]:
@@ -219,7 +241,10 @@ def _record(line: bytes, *, place: str) -> Record:
             f"{place}: inputs_sha256 is not the hash of inputs, so one of them was "
             f"changed (id {values['id']!r}); {MAKE_AGAIN}"
         )
-    return Record(**{**values, "references": tuple(values["references"])})
+    values["references"] = tuple(values["references"])
+    values["similarities"] = tuple(values.get("similarities", ()))
+    values["options"] = tuple(Option(**option) for option in values.get("options", ()))
+    return Record(**values)
 
 
 def _check(name: str, value: Any, *, place: str) -> None:
@@ -228,14 +253,37 @@ def _check(name: str, value: Any, *, place: str) -> None:
     types = _TYPES.get(name, (str,))
     right = isinstance(value, types) and not isinstance(value, bool)
     if right and isinstance(value, list):
-        right = all(isinstance(reference, str) for reference in value)
+        right = all(map(_ITEMS[name], value))
     if not right:
+        wanted = _LISTS.get(name) or _TYPE_NAMES[types[-1]]
         or_null = " or null" if name in _OPTIONAL else ""
         shown = json.dumps(value, ensure_ascii=False)[:60]
         raise UserError(
-            f"{place}: field {name!r} must be {_TYPE_NAMES[types[-1]]}{or_null}, is "
-            f"{shown}; {MAKE_AGAIN}"
+            f"{place}: field {name!r} must be {wanted}{or_null}, is {shown}; "
+            f"{MAKE_AGAIN}"
         )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_option(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {field.name for field in dataclasses.fields(Option)}
+        and isinstance(value["text"], str)
+        and _is_number(value["log_probability"])
+        and type(value["tokens"]) is int
+    )
+
+
+# What the items of a field that is a list must be.
+_ITEMS: Mapping[str, Callable[[Any], bool]] = {
+    "references": lambda value: isinstance(value, str),
+    "similarities": _is_number,
+    "options": _is_option,
+}
 
 
 def _refuse_constant(name: str) -> float:

@@ -53,6 +53,7 @@ METRIC = Metric(
     keys=("accuracy",),
     counts=counts,
     combine=combine,
+    missing={"total": 1.0, "correct": 0.0},
 )
 
 

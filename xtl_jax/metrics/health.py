@@ -3,10 +3,15 @@
 A generator can say anything. Shares, in percent of the predictions that are there:
 
 - *empty*: nothing but white space.
-- *sentinel*: the raw output holds `<extra_id_`, left over from span corruption.
+- *sentinel*: what is scored holds `<extra_id_`, left over from span corruption. (Where
+  a task's own format has sentinels, its post-processing takes them out before.)
 - *illegal*: not one of the task's labels (classification only).
 - *not_in_context*: not found word for word in the context (extractive questions only).
   An empty prediction is counted as empty, not here.
+- *unplaced*: what was written for a tagged sentence and found no token there, and
+  tokens that got nothing (tagging only). In percent of these parts, not of predictions.
+  What is scored has a tag for each token whatever was written, so that *empty* looks at
+  the raw output here.
 
 mT5's tokenizer normalises by NFKC (full-width digits become plain ones) and its prompts
 put spaces around punctuation. So the last two are given for what is scored and again
@@ -40,6 +45,8 @@ class Output:
     prediction: str  # after post-processing: what is scored
     raw: str  # as decoded
     context: str | None = None  # what an extractive answer has to come from
+    # Of a tagged sentence: parts that found no place, and all parts.
+    parts: tuple[int, int] | None = None
 
 
 def nfkc(text: str) -> str:
@@ -73,6 +80,10 @@ def shares(
     context_nfkc = functools.lru_cache(maxsize=256)(nfkc)
     context_unpadded = functools.lru_cache(maxsize=256)(lambda text: unpad(nfkc(text)))
 
+    def empty(output: Output) -> bool:
+        said = output.prediction if output.parts is None else output.raw
+        return not said.strip()
+
     def illegal(output: Output) -> bool:
         return output.prediction not in labels
 
@@ -99,15 +110,25 @@ def shares(
 
     classified = outputs if labels else []
     return {
-        "empty": _share(outputs, lambda output: not output.prediction.strip()),
-        "sentinel": _share(outputs, lambda output: SENTINEL in output.raw),
+        "empty": _share(outputs, empty),
+        "sentinel": _share(outputs, lambda output: SENTINEL in output.prediction),
         "illegal": _share(classified, illegal),
         "illegal_nfkc": _share(classified, illegal_nfkc),
         "not_in_context": _share(contexts, absent),
         "not_in_context_raw": _share(contexts, absent_raw),
         "not_in_context_nfkc": _share(contexts, absent_nfkc),
         "not_in_context_unpadded": _share(contexts, absent_unpadded),
+        "unplaced": _unplaced(output.parts for output in outputs),
     }
+
+
+def _unplaced(parts: Iterable[tuple[int, int] | None]) -> float | None:
+    """Parts without a place in percent of all; 0 where nothing had to be placed."""
+    counted = [pair for pair in parts if pair is not None]
+    if not counted:
+        return None
+    total = sum(whole for _, whole in counted)
+    return 100.0 * sum(unplaced for unplaced, _ in counted) / total if total else 0.0
 
 
 def _share(outputs: list[Output], test: Callable[[Output], bool]) -> float | None:

@@ -24,6 +24,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 Counts = Mapping[str, float]
+Values = Mapping[str, float]  # key of a metric to percent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,13 @@ class Metric:
     keys: tuple[str, ...]  # the values, in the order in which tables show them
     counts: Callable[..., Counts]  # (prediction, *, references, language), has "total"
     combine: Callable[[Counts], dict[str, float]]  # summed counts to percent by key
+    # Choices that signatures name.
+    normaliser: str = "none"  # what is done to texts before they are compared
+    gold: str = "raw"  # what is done to gold answers alone
+    aggregation: str = "sum/n"  # a mean over examples; `micro`: a ratio of sums
+    # Counts of a missing prediction whose references are not known either; `None` if
+    # they depend on the references.
+    missing: Counts | None = None
 
     def __post_init__(self) -> None:
         if self.primary not in self.keys:
@@ -53,6 +61,12 @@ def add(rows: Iterable[Counts]) -> dict[str, float]:
         for key, count in row.items():
             sums[key] = sums.get(key, 0.0) + count
     return sums
+
+
+def mean_values(values: Mapping[str, Values]) -> dict[str, float]:
+    """The plain mean over languages of each key, added in their order."""
+    sums = add(values.values())
+    return {key: total / len(values) for key, total in sums.items()}
 
 
 def percent(part: float, *, total: float) -> float:

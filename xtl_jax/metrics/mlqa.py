@@ -116,4 +116,6 @@ METRIC = Metric(
     keys=("exact_match", "f1"),
     counts=counts,
     combine=qa.combine,
+    normaliser="mlqa1",
+    missing=qa.MISSING,
 )

@@ -1,9 +1,9 @@
-"""Gold and prediction files of the official scorers, as rows.
+"""JSON files of the official scorers, as rows: questions, and ranked ids.
 
 Extractive questions: the gold file is SQuAD's JSON, `{"data": [...]}` or the bare list;
-the prediction file is one object, question id to answer text. Classification: the gold
-file has one label a line, or rows of which one column is the label; the prediction file
-has one label a line. This is what an XTREME submission consists of.
+the prediction file is one object, question id to answer text. Retrieval by ids
+(Mewsli-X, LAReQA): both files are one object, id to a list of ids; of the gold file the
+right ones, of the prediction file what was found, best first.
 
     >>> gold = '[{"paragraphs": [{"context": "a b", "qas": [{"id": "1", "question": ' \\
     ...     '"?", "answers": [{"text": "b", "answer_start": 2}]}]}]}]'
@@ -14,33 +14,40 @@ has one label a line. This is what an XTREME submission consists of.
 
 Kept as the scripts have it: a prediction whose id is not in the gold file is ignored; a
 question without a prediction scores 0; two questions may have the same id, and then the
-one prediction counts for both; label lines are stripped of all white space, and a blank
-line, at the end too, is one more label.
+one prediction counts for both; gold ids of a ranking are stripped of white space, found
+ones are not. SQuAD v2.0's questions may be without an answer: then there are no
+references. Files of lines are in `official_lines.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from xtl_jax.errors import UserError
+from xtl_jax.metrics.official_lines import one_word
 from xtl_jax.metrics.scoring import Row
 
+_LARGEST = 1e300  # of a no-answer score: a whole number above it is no float
 
-def questions(text: str, *, source: str) -> list[Row]:
+
+def questions(
+    text: str, *, source: str, unanswerable: Literal["refuse", "keep"] = "refuse"
+) -> list[Row]:
     """Rows of a SQuAD gold file, without predictions.
 
     Args:
         text: the file's text.
         source: its name, for error messages.
+        unanswerable: what to do with a question that has no answer. SQuAD v2.0 keeps
+            it: its row has no reference.
 
     Raises:
         UserError: bad JSON, a part that is missing or of another type (with its place),
-            no question, a question without an answer, or a file whose answers were all
-            taken out.
+            no question, a question without an answer that is not kept, or a file whose
+            answers were all taken out.
     """
     document = _parse(text, source=source)
     if isinstance(document, dict):
@@ -61,15 +68,22 @@ def questions(text: str, *, source: str) -> list[Row]:
             for k, question in enumerate(
                 _part(paragraph, "qas", kind=list, place=inner)
             ):
-                rows.append(
-                    _question(question, context=context, place=f"{inner}.qas[{k}]")
-                )
+                place = f"{inner}.qas[{k}]"
+                row = _question(question, context=context, place=place)
+                if not row.references and unanswerable == "refuse":
+                    raise UserError(
+                        f"{place} (id {row.id!r}): the list of answers is empty; SQuAD "
+                        "v1.1 and MLQA score no question without an answer: leave it "
+                        "out of the gold file"
+                    )
+                rows.append(row)
     if not rows:
         raise UserError(f"{source}: holds no question, so there is nothing to score")
-    if not any(any(row.references) for row in rows):
+    answered = [row for row in rows if row.references]
+    if answered and not any(any(row.references or ()) for row in answered):
         raise UserError(
-            f"{source}: all {len(rows)} answers are empty: this split was published "
-            "without its answers and cannot be scored; use a labelled one"
+            f"{source}: all {len(answered)} answers are empty: this split was "
+            "published without its answers and cannot be scored; use a labelled one"
         )
     return rows
 
@@ -78,11 +92,6 @@ def _question(question: Any, *, context: str, place: str) -> Row:
     id_ = _part(question, "id", kind=str, place=place)
     place = f"{place} (id {id_!r})"
     given = _part(question, "answers", kind=list, place=place)
-    if not given:
-        raise UserError(
-            f"{place}: the list of answers is empty; SQuAD v1.1 and MLQA score no "
-            "question without an answer: leave it out of the gold file"
-        )
     return Row(
         id=id_,
         references=tuple(
@@ -132,79 +141,78 @@ def answer(gold: Sequence[Row], predictions: Mapping[str, str]) -> list[Row]:
     return rows
 
 
-def labels(text: str) -> list[str]:
-    """One label a line, stripped; a blank line is a label that is empty."""
-    # newline=None: lines end at \n, \r\n and \r, as in a file opened as text.
-    return [line.strip() for line in io.StringIO(text, newline=None)]
-
-
-def label_rows(text: str, *, source: str, language: str) -> list[Row]:
-    """Rows of a label file, without predictions; ids are row numbers from 1.
-
-    Three layouts are known by their columns: one label a line; `premise, hypothesis,
-    label` as XTREME distributes XNLI; and XNLI's own table of all languages, whose
-    header names `language` and `gold_label`.
+def rankings(text: str, *, source: str) -> dict[str, list[str]]:
+    """Lists of ids by id: of a gold file the right ones, else what was found.
 
     Raises:
-        UserError: another number of columns, no label, or no row of the language.
+        UserError: bad JSON, an id given twice, or not a list of texts for each id.
     """
-    lines = labels(text)
-    if not lines:
-        raise UserError(f"{source}: holds no label, so there is nothing to score")
-    table = [line.split("\t") for line in lines]
-    widths = {len(row) for row in table}
-    if widths == {1}:
-        column, found = 0, table
-    elif {"language", "gold_label"} <= set(table[0]):
-        column, where = table[0].index("gold_label"), table[0].index("language")
-        width = len(table[0])
-        for number, row in enumerate(table[1:], start=2):
-            if len(row) != width:
-                raise UserError(
-                    f"{source}: line {number} has {len(row)} columns, its header has "
-                    f"{width}"
-                )
-        found = [row for row in table[1:] if row[where] == language]
-        if not found:
-            have = sorted({row[where] for row in table[1:]})
+    document = _parse(text, source=source)
+    if not isinstance(document, dict):
+        raise UserError(
+            f'{source}: must be one object {{"id": ["Q1", ...], ...}}, not '
+            f"{_shown(document)}"
+        )
+    for id_, found in document.items():
+        if not isinstance(found, list) or not all(isinstance(i, str) for i in found):
             raise UserError(
-                f"{source}: has no row of language {language!r}; it has "
-                f"{', '.join(have)}"
+                f"{source}: for {id_!r} a list of ids (texts) is needed, not "
+                f"{_shown(found)}; give an empty list where nothing was found"
             )
-    elif widths == {3}:
-        column, found = 2, table
-    else:
-        raise UserError(
-            f"{source}: has {' and '.join(map(str, sorted(widths)))} columns; a gold "
-            "file has one label a line, or premise, hypothesis and label: a split "
-            "published without labels cannot be scored"
-        )
-    return [
-        Row(id=str(number), references=(row[column].strip(),))
-        for number, row in enumerate(found, start=1)
-    ]
+    return document
 
 
-def classify(
-    gold: Sequence[Row], predictions: Sequence[str], *, source: str
-) -> list[Row]:
-    """Gold rows with the labels of a prediction file, line by line.
+def ranking_rows(gold: Mapping[str, Sequence[str]], *, source: str) -> list[Row]:
+    """Rows with the right ids of a gold file, without predictions.
 
     Raises:
-        UserError: another number of lines.
+        UserError: there is nothing to find, or all right ids were taken out.
     """
-    if len(predictions) != len(gold):
-        hint = ""
-        if len(predictions) == len(gold) + 1 and not predictions[-1]:
-            hint = "; the last line is blank: remove it"
-        raise UserError(
-            f"{source}: has {len(predictions)} lines for {len(gold)} examples; give "
-            f"exactly one label a line, in the order of the gold file{hint}"
-        )
-    return [
-        dataclasses.replace(row, prediction=said)
-        for row, said in zip(gold, predictions, strict=True)
+    if not gold:
+        raise UserError(f"{source}: holds no example, so there is nothing to score")
+    rows = [
+        Row(id=id_, references=tuple(one_word(each.strip()) for each in right))
+        for id_, right in gold.items()
     ]
+    if not any(any(row.references or ()) for row in rows):
+        raise UserError(
+            f"{source}: all {len(rows)} examples are without a right id: this split "
+            "was published without them and cannot be scored; use a labelled one"
+        )
+    return rows
+
+
+def joined(found: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Rankings as predictions: ids, best first, joined by single spaces.
+
+    Example:
+        >>> joined({"ar-1": ["Q7", "Q1"], "ar-2": []})
+        {'ar-1': 'Q7 Q1', 'ar-2': ''}
+    """
+    return {id_: " ".join(map(one_word, ids)) for id_, ids in found.items()}
+
+
+def probabilities(text: str, *, source: str) -> dict[str, float]:
+    """No-answer probabilities of SQuAD v2.0, by question id, in the file's order.
+
+    Raises:
+        UserError: bad JSON, an id given twice, or a value that is no number.
+    """
+    document = _parse(text, source=source)
+    if not isinstance(document, dict):
+        raise UserError(
+            f'{source}: must be one object {{"id": 0.5, ...}}, not {_shown(document)}'
+        )
+    found = {}
+    for id_, value in document.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or abs(value) > _LARGEST:
+            raise UserError(
+                f"{source}: the no-answer probability of {id_!r} is {_shown(value)}; "
+                "it must be a number such as 0.5"
+            )
+        found[id_] = float(value)
+    return found
 
 
 def _parse(text: str, *, source: str) -> Any:
@@ -230,6 +238,8 @@ def _parse(text: str, *, source: str) -> Any:
         ) from None
     except RecursionError:
         raise UserError(f"{source}: is nested too deeply to be a SQuAD file") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise UserError(f"{source}: cannot be read ({error})") from None
 
 
 def _part(parent: Any, key: str, *, kind: type, place: str) -> Any:

@@ -37,6 +37,7 @@ from xtl_jax.metrics.metric import Counts, Metric, percent
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _DROP_PUNCTUATION = str.maketrans("", "", string.punctuation)
+MISSING: Counts = {"total": 1.0, "exact_match": 0.0, "f1": 0.0}
 
 
 def normalize(text: str) -> str:
@@ -89,7 +90,7 @@ def best_counts(
             "scored by SQuAD v1.1 or MLQA: leave them out of the gold file"
         )
     if prediction is None:
-        return {"total": 1.0, "exact_match": 0.0, "f1": 0.0}
+        return MISSING
     return {
         "total": 1.0,
         "exact_match": max(
@@ -123,4 +124,6 @@ METRIC = Metric(
     keys=("exact_match", "f1"),
     counts=counts,
     combine=combine,
+    normaliser="squad1",
+    missing=MISSING,
 )

@@ -41,10 +41,12 @@ class Row:
     """One example and what was predicted for it."""
 
     id: str
-    references: tuple[str, ...]
+    references: tuple[str, ...] | None  # None: only the id is known
     prediction: str | None = None  # None: missing
     prediction_raw: str | None = None  # as decoded; None: the same as the prediction
     context: str | None = None
+    # Of a tagged sentence: parts of the raw text that found no place, and all parts.
+    parts: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ class Score:
 def join(gold: Iterable[Row], predicted: Iterable[Row]) -> list[Row]:
     """Predicted rows in the order of the gold rows; those not predicted are missing.
 
-    Gold rows without references tell only which ids there are.
+    Gold rows whose references are `None` tell only which ids there are.
 
     Raises:
         UserError: a prediction for an id that is not in the gold rows, or one that was
@@ -106,11 +108,12 @@ def join(gold: Iterable[Row], predicted: Iterable[Row]) -> list[Row]:
             "predictions and gold must be of the same task, language and split"
         )
     for row in said.values():
-        if wanted[row.id].references not in ((), row.references):
+        references = wanted[row.id].references
+        if references is not None and references != row.references:
             raise UserError(
                 f"example {row.id!r}: was predicted with the references "
-                f"{list(row.references)}, the gold data has "
-                f"{list(wanted[row.id].references)}; predict again on this data"
+                f"{list(row.references or ())}, the gold data has {list(references)}; "
+                "predict again on this data"
             )
     return [said.get(id_, row) for id_, row in wanted.items()]
 
@@ -123,14 +126,20 @@ def count(metric: Metric, rows: Iterable[Row], *, language: str) -> list[Counts]
     """
     counted = []
     for row in rows:
-        references = row.references
-        if row.prediction is None and not references:
-            references = (
-                "",
-            )  # of a missing prediction they may be unknown: it scores 0
+        if row.references is None:
+            if row.prediction is not None or metric.missing is None:
+                raise UserError(
+                    f"example {row.id!r}: its references are not known, and what it "
+                    f"counts for in {metric.name} depends on them; score with the "
+                    "evaluation data (`xtl score --data_dir`), or predict again"
+                )
+            counted.append(metric.missing)
+            continue
         try:
             counted.append(
-                metric.counts(row.prediction, references=references, language=language)
+                metric.counts(
+                    row.prediction, references=row.references, language=language
+                )
             )
         except UserError as error:
             raise UserError(f"example {row.id!r}: {error}") from None
@@ -149,6 +158,7 @@ def score(
     chance_percent: float | None = None,
     checkpoint: str | None = None,
     step: int | None = None,
+    post: str = "none",
     resamples: int = 1000,
     seed: int = 0,
 ) -> Score:
@@ -165,6 +175,7 @@ def score(
         chance_percent: what guessing scores, where labels do not tell.
         checkpoint: what predicted.
         step: of the checkpoint.
+        post: what was done to predictions before they were scored, for the signature.
         resamples: bootstrap resamples of the intervals.
         seed: of the bootstrap.
 
@@ -208,6 +219,7 @@ def score(
                     if row.prediction_raw is None
                     else row.prediction_raw,
                     context=row.context,
+                    parts=row.parts,
                 )
                 for row in rows
                 if row.prediction is not None
@@ -221,6 +233,7 @@ def score(
             split=split,
             total=len(rows),
             missing=missing,
+            post=post,
             resamples=resamples,
             seed=seed,
         ),
@@ -242,17 +255,22 @@ def signature(
     missing: int,
     resamples: int,
     seed: int,
+    post: str = "none",
 ) -> str:
     """Every choice a number depends on, in one line, as sacreBLEU has it.
 
-    `unicode` is the version of the Unicode tables that decide what punctuation is.
+    `norm` is what is done to predictions and gold answers alike before they are
+    compared, `gold` and `post` what was done to one of them before that. `unicode` is
+    the version of the Unicode tables that decide what punctuation is.
     """
     choices = {
         "task": task,
         "split": split,
         "metric": metric.name,
-        "gold": "raw",
-        "agg": "sum/n",
+        "norm": metric.normaliser,
+        "gold": metric.gold,
+        "post": post,
+        "agg": metric.aggregation,
         "n": total,
         "missing": missing,
         "interval": f"bootstrap95,{resamples},seed{seed}",

@@ -11,7 +11,8 @@ minus the mean of all other languages, in points; lower is better:
     25.0
 
 A language that was not scored is *missing*. It is listed, and every mean it belongs to
-is `None`: a mean over fewer languages would be another number under the same name.
+is `None`: a mean over fewer languages would be another number under the same name. The
+same holds for the means over groups of languages (`groups.py`).
 """
 
 from __future__ import annotations
@@ -20,17 +21,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xtl_jax.metrics.metric import Counts, Metric, add
-
-SOURCE = "en"  # XTREME's source language, which its gap is measured from
-
-Values = Mapping[str, float]  # key of a metric to percent
-
-
-def mean_values(values: Mapping[str, Values]) -> dict[str, float]:
-    """The plain mean over languages of each key, added in their order."""
-    sums = add(values.values())
-    return {key: total / len(values) for key, total in sums.items()}
+from xtl_jax.metrics import groups
+from xtl_jax.metrics.groups import Group
+from xtl_jax.metrics.languages import SOURCE
+from xtl_jax.metrics.metric import Counts, Metric, Values, add, mean_values
 
 
 def transfer_gap(values: Mapping[str, Values]) -> dict[str, float] | None:
@@ -42,9 +36,18 @@ def transfer_gap(values: Mapping[str, Values]) -> dict[str, float] | None:
     return {key: values[SOURCE][key] - mean[key] for key in mean}
 
 
-def xtreme_metric(macro: Values) -> float:
-    """XTREME's one number of a task: the mean of its keys (exact match and F1)."""
-    return sum(macro.values()) / len(macro)
+def xtreme_metric(macro: Values, *, primary: str) -> float:
+    """XTREME's one number of a task: for questions the mean of exact match and F1.
+
+    Example:
+        >>> xtreme_metric({"exact_match": 50.0, "f1": 60.0}, primary="f1")
+        55.0
+        >>> xtreme_metric({"f1": 50.0, "precision": 40.0}, primary="f1")
+        50.0
+    """
+    if "exact_match" in macro:
+        return (macro["exact_match"] + macro["f1"]) / 2
+    return macro[primary]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,26 +60,31 @@ class Summary:
     intervals: Mapping[str, tuple[float, float]] | None
     english: Values | None
     non_english: Values | None
+    non_english_intervals: Mapping[str, tuple[float, float]] | None
     transfer_gap: Values | None
     transfer_gap_intervals: Mapping[str, tuple[float, float]] | None
     xtreme_metric: float | None
     languages: Mapping[str, Values]  # the standard ones that were scored
     other_languages: Mapping[str, Values]  # scored beside them, in no mean
     missing_languages: tuple[str, ...]
+    groups: tuple[Group, ...]  # by resources, script, family, …
 
     def to_json(self) -> dict[str, Any]:
         """The entry of a family in `scores/summary.json`."""
-        entry = dataclasses.asdict(self)
+        entry = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+        }
         keys = tuple(
             next(iter((*self.languages.values(), *self.other_languages.values())))
         )
         # A mean that cannot be given is null under its key, so that readers find it.
         for name in ("macro", "transfer_gap"):
             entry[name] = entry[name] or dict.fromkeys(keys)
-        for name in ("intervals", "transfer_gap_intervals"):
+        for name in ("intervals", "non_english_intervals", "transfer_gap_intervals"):
             found = entry[name] or {}
             entry[name] = {key: list(pair) for key, pair in found.items()}
         entry["missing_languages"] = list(self.missing_languages)
+        entry["groups"] = groups.to_json(self.groups, keys=keys)
         return entry
 
 
@@ -85,6 +93,7 @@ def summarise(
     *,
     metric: Metric,
     standard_languages: Sequence[str],
+    extended_languages: Sequence[str] = (),
     resamples: int = 1000,
     seed: int = 0,
 ) -> Summary:
@@ -94,6 +103,9 @@ def summarise(
         counts: by language, the counts of each example by its id.
         metric: what made the counts.
         standard_languages: the languages of the mean.
+        extended_languages: the languages of a larger version of the family, such as
+            XTREME-R's of XTREME's. Where one that is not standard was scored, groups
+            are made of all of these.
         resamples: bootstrap resamples of the intervals.
         seed: of the bootstrap.
     """
@@ -110,47 +122,45 @@ def summarise(
     complete = not missing
     macro = mean_values(standard) if complete else None
     gap = transfer_gap(standard) if complete else None
-    macro_intervals = gap_intervals = None
-    if complete:
-        macro_intervals, gap_intervals = _intervals(
-            {name: counts[name] for name in standard},
+
+    # Arrays in place of numbers: a mean and a gap for each resample at once.
+    def draws_of(names: Sequence[str]) -> Mapping[str, Any]:
+        from xtl_jax.metrics import bootstrap  # numpy is imported only when needed
+
+        return bootstrap.draws(
+            {name: counts[name] for name in names if name in counts},
             metric=metric,
             resamples=resamples,
             seed=seed,
         )
+
+    draws = group_draws = draws_of(standard_languages)
+    grouped = tuple(standard_languages)
+    if any(name in others for name in extended_languages):
+        grouped = (*grouped, *(n for n in extended_languages if n not in grouped))
+        group_draws = draws_of(grouped)
+    gap_draws = transfer_gap(draws) if complete else None
     return Summary(
         metric=metric.name,
         primary=metric.primary,
         macro=macro,
-        intervals=macro_intervals,
+        intervals=groups.intervals(mean_values(draws)) if complete else None,
         english=standard.get(SOURCE),
         non_english=mean_values({name: standard[name] for name in rest})
         if rest_is_there
         else None,
+        non_english_intervals=groups.intervals(
+            mean_values({name: draws[name] for name in rest})
+        )
+        if rest_is_there
+        else None,
         transfer_gap=gap,
-        transfer_gap_intervals=gap_intervals,
-        xtreme_metric=xtreme_metric(macro) if macro else None,
+        transfer_gap_intervals=None
+        if gap_draws is None
+        else groups.intervals(gap_draws),
+        xtreme_metric=xtreme_metric(macro, primary=metric.primary) if macro else None,
         languages=standard,
         other_languages=others,
         missing_languages=missing,
+        groups=groups.of_languages(values, draws=group_draws, languages=grouped),
     )
-
-
-def _intervals(
-    counts: Mapping[str, Mapping[str, Counts]],
-    *,
-    metric: Metric,
-    resamples: int,
-    seed: int,
-) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]] | None]:
-    from xtl_jax.metrics import bootstrap  # numpy is imported only when it is needed
-
-    # Arrays in place of numbers: a mean and a gap for each resample at once.
-    draws: Any = bootstrap.draws(counts, metric=metric, resamples=resamples, seed=seed)
-    macro = mean_values(draws)
-    gap = transfer_gap(draws)
-
-    def interval_of(arrays: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-        return {key: bootstrap.interval(draw) for key, draw in arrays.items()}
-
-    return interval_of(macro), None if gap is None else interval_of(gap)

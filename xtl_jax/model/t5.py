@@ -267,10 +267,17 @@ class T5(nn.Module):
         What is padding in the decoder is told by the *targets*: its inputs begin with
         id 0 without being padding.
         """
-        inputs, targets = batch["encoder_input_tokens"], batch["decoder_target_tokens"]
-        input_segments = _segments(inputs, batch.get("encoder_segment_ids"))
+        inputs = batch["encoder_input_tokens"]
+        segments = _segments(inputs, batch.get("encoder_segment_ids"))
+        return self.hidden_after(self.encode(inputs, segments), batch)
+
+    def hidden_after(self, encoded: Array, batch: dict[str, Array]) -> Array:
+        """As `hidden`, from inputs that are encoded already."""
+        targets = batch["decoder_target_tokens"]
+        input_segments = _segments(
+            batch["encoder_input_tokens"], batch.get("encoder_segment_ids")
+        )
         target_segments = _segments(targets, batch.get("decoder_segment_ids"))
-        encoded = self.encode(inputs, input_segments)
         length = targets.shape[1]
         causal = jnp.tril(jnp.ones((1, 1, length, length), bool))
         same = same_segment(target_segments, target_segments)

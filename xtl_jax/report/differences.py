@@ -4,8 +4,12 @@ Two arms answered the same questions, so a question that is hard for one tends t
 hard for the other. Drawing examples once for both keeps that and gives a narrower
 interval than two separate ones would suggest. Values 0 and 1 against 1 and 1:
 
-    >>> paired({"en": ({"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 1.0})})
+    >>> found = resample({"en": ({"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 1.0})})
+    >>> found.mean(["en"])
     (50.0, (0.0, 100.0))
+
+All languages of a family are drawn once; the difference of a language, of a group of
+languages and of all are means over those same draws.
 
 This needs a value that is the mean of its examples, as accuracy and the F1 of answers
 are. Where the ids differ or the value is no such mean, there is no paired difference
@@ -14,8 +18,10 @@ are. Where the ids differ or the value is no such mean, there is no paired diffe
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from xtl_jax.report.results import Interval, LanguageScore
 
@@ -24,27 +30,43 @@ SEED = 0
 
 PerExample = Mapping[str, float]  # example id to its value, 0 to 1
 Difference = tuple[float, Interval]  # points and their 95 % interval
+Both = tuple[LanguageScore | None, LanguageScore | None]  # baseline and another arm
 
 
-def of_language(baseline: LanguageScore, other: LanguageScore) -> Difference | None:
-    """The difference of one language."""
-    return of_average([(baseline, other)])
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Differences:
+    """Second arm minus first, by language."""
 
+    points: Mapping[str, float]
+    resampled: Mapping[str, Any]  # arrays: entry i is of resample i in each language
 
-def of_average(
-    pairs: Sequence[tuple[LanguageScore | None, LanguageScore | None]],
-) -> Difference | None:
-    """The difference of the mean over languages; None where one cannot be paired."""
-    values: dict[str, tuple[PerExample, PerExample]] = {}
-    for baseline, other in pairs:
-        if baseline is None or other is None or not _can_be_paired(baseline, other):
+    def mean(self, languages: Sequence[str]) -> Difference | None:
+        """The mean over languages; None where one has no paired difference."""
+        from xtl_jax.metrics import bootstrap
+
+        if not languages or any(name not in self.points for name in languages):
             return None
-        values[other.language] = (baseline.per_example, other.per_example)
-    return paired(values)
+        arrays = [self.resampled[name] for name in languages]
+        mean = sum(self.points[name] for name in languages) / len(languages)
+        drawn: Any = sum(arrays[1:], start=arrays[0])
+        return mean, bootstrap.interval(drawn / len(arrays))
 
 
-def paired(values: Mapping[str, tuple[PerExample, PerExample]]) -> Difference:
-    """Second minus first, meaned over languages, in points.
+def between(scores: Mapping[str, Both]) -> Differences:
+    """The differences of those languages that can be paired."""
+    return resample(
+        {
+            language: (baseline.per_example, other.per_example)
+            for language, (baseline, other) in scores.items()
+            if baseline is not None
+            and other is not None
+            and _can_be_paired(baseline, other)
+        }
+    )
+
+
+def resample(values: Mapping[str, tuple[PerExample, PerExample]]) -> Differences:
+    """Second minus first of each language, in points, and resampled.
 
     Args:
         values: by language, the values of the two arms; the same ids in both.
@@ -67,13 +89,16 @@ def paired(values: Mapping[str, tuple[PerExample, PerExample]]) -> Difference:
         for side in (0, 1)
     }
     draws = bootstrap.draws(sides, metric=mean, resamples=RESAMPLES, seed=SEED)
-    of_languages = [
-        draws[f"{language}/1"]["value"] - draws[f"{language}/0"]["value"]
-        for language in values
-    ]
-    points = [_mean(second) - _mean(first) for first, second in values.values()]
-    resampled = sum(of_languages[1:], start=of_languages[0]) / len(of_languages)
-    return 100.0 * sum(points) / len(points), bootstrap.interval(resampled)
+    return Differences(
+        points={
+            language: 100.0 * (_mean(second) - _mean(first))
+            for language, (first, second) in values.items()
+        },
+        resampled={
+            language: draws[f"{language}/1"]["value"] - draws[f"{language}/0"]["value"]
+            for language in values
+        },
+    )
 
 
 def _mean(values: PerExample) -> float:

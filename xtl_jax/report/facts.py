@@ -77,12 +77,16 @@ def lede(arms: Sequence[RunResults]) -> str:
     """One sentence: which model, trained on what, for how long."""
     table = flat(arms[0].config)
     first = _filled(f"trained on {{run.task}} for {{run.steps}} steps, {_MODEL}", table)
+    joined = any(arm.parts for arm in arms)
     if len(arms) > 1:
         others = len(arms) - 1
         first = (
-            f"{len(arms)} runs side by side; “{arms[0].label}” is the baseline that "
-            f"the other{'s are' if others > 1 else ' is'} measured against"
+            f"{len(arms)} {'systems' if joined else 'runs'} side by side; "
+            f"“{arms[0].label}” is the baseline that the "
+            f"other{'s are' if others > 1 else ' is'} measured against"
         )
+    elif joined:
+        first = f"{len(arms[0].parts)} runs, shown as one system"
     return f"{first[0].upper()}{first[1:]}." if first else ""
 
 
@@ -104,9 +108,9 @@ def is_toy(arms: Sequence[RunResults]) -> bool:
     return any(word.startswith("world") for word in words)
 
 
-def command(arm: RunResults) -> str | None:
+def command(run: RunResults) -> str | None:
     """The command that made the run, if it was kept."""
-    environment = arm.config.get("environment")
+    environment = run.config.get("environment")
     words = environment.get("command") if isinstance(environment, Mapping) else None
     if not isinstance(words, list):
         return None

@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xtl_jax.report import plots
+from xtl_jax.report.cells import metric_title
 from xtl_jax.report.results import RunResults
-from xtl_jax.report.tables import metric_title
 
 _TRAIN = {
     "loss": "Training loss, nats per token",

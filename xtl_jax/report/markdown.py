@@ -10,9 +10,11 @@ import re
 from collections.abc import Sequence
 
 from xtl_jax.report import facts, wording
+from xtl_jax.report.benchmarks import benchmark_tables
+from xtl_jax.report.cells import metric_title
 from xtl_jax.report.results import RunResults
-from xtl_jax.report.sheet import Entry, sheet
-from xtl_jax.report.tables import FamilyTable, metric_title
+from xtl_jax.report.sheet import Entry, benchmark_sheet, sheet
+from xtl_jax.report.tables import FamilyTable
 from xtl_jax.report.text import one_line
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~])")
@@ -38,6 +40,16 @@ def render(
     if found:
         parts.append("**Before you trust a number**")
         parts.append("\n".join(f"- {escape(note)}" for note in found))
+    for table in benchmark_tables(arms):
+        head, entries = benchmark_sheet(table)
+        parts.append(f"## {escape(table.title)}")
+        parts.append(
+            "Task scores, percent: plain means over the benchmark's languages; for "
+            "questions the mean of exact match and F1."
+            + " (ours): XTREME's own script prints no such number."
+            * table.has_ours
+        )
+        parts.append(_table(head, [list(map(_written, row)) for row in entries]))
     for table in tables:
         made = sheet(table)
         parts.append(f"## {escape(table.family)}")
@@ -47,7 +59,15 @@ def render(
         )
         rows = (*made.languages, *made.pairs, *made.averages)
         parts.append(_table(made.head, [list(map(_written, row)) for row in rows]))
-    commands = [(arm.label, facts.command(arm)) for arm in arms]
+        for group, entries in made.groups:
+            parts.append(
+                _table(
+                    [group, *made.head[1:-1], "languages"],
+                    [list(map(_written, row)) for row in entries],
+                )
+            )
+    runs = [run for arm in arms for run in arm.runs]
+    commands = [(run.label, facts.command(run)) for run in runs]
     shown = [
         f"- {escape(label)}: {_code(command)}" for label, command in commands if command
     ]

@@ -15,19 +15,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xtl_jax.report import facts, languages, learning, mistakes, plots, wording
+from xtl_jax.report.benchmarks import benchmark_tables
+from xtl_jax.report.cells import AverageRow, Cell, LanguageRow, metric_title
 from xtl_jax.report.results import RunResults
-from xtl_jax.report.tables import SHARES, FamilyTable, LanguageRow, metric_title
+from xtl_jax.report.tables import FamilyTable, share_title
 from xtl_jax.report.text import visible
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One line of a chart: a language or a group of them."""
+
+    title: str
+    code: str  # the language's, or how many languages
+    cells: tuple[Cell, ...]  # by arm
+    drawing: str  # SVG
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Chart:
-    """The bars of one family: one drawing a language, on one axis."""
+    """The bars of one family: one drawing a line, on one axis."""
 
     end: float
     ticks: tuple[float, ...]
     chance: bool
-    rows: tuple[tuple[LanguageRow, str], ...]  # the row and its SVG
+    bars: tuple[Bar, ...]
+    groups: Mapping[str, tuple[Bar, ...]]  # by dimension, on the same axis
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +71,7 @@ def render(
     import markupsafe
 
     groups = mistakes.groups(arms)
+    runs = [run for arm in arms for run in arm.runs]
     loader = jinja2.PackageLoader("xtl_jax", "report")
     environment = jinja2.Environment(
         loader=loader,
@@ -75,6 +89,7 @@ def render(
         "signed": wording.signed,
         "interval": wording.interval,
         "metric": metric_title,
+        "share": share_title,
     }
     return environment.get_template("page.html.jinja").render(
         style=markupsafe.Markup(style),
@@ -84,6 +99,8 @@ def render(
         lede=facts.lede(arms),
         toy=facts.is_toy(arms),
         arms=arms,
+        runs=runs,
+        benchmarks=benchmark_tables(arms),
         colours=plots.ARM_COLOURS,
         facts=facts.headline(arms),
         notes=wording.notes(arms),
@@ -93,11 +110,10 @@ def render(
             for table in tables
             if table.rows
         },
-        shares=SHARES,
         grids={table.family: _grid(table) for table in tables if table.pairs},
         panels=[
             (panel, markupsafe.Markup(_curves(panel)))
-            for panel in learning.panels(arms)
+            for panel in learning.panels(runs)
         ],
         groups=groups,
         group_languages=[
@@ -105,7 +121,7 @@ def render(
             for language in languages.ordered(group.language for group in groups)
         ],
         settings=facts.settings(arms),
-        commands=[facts.command(arm) for arm in arms],
+        commands=[facts.command(run) for run in runs],
         signatures=signatures(arms),
     )
 
@@ -122,36 +138,47 @@ def _hash(script: str) -> str:
 
 
 def _chart(table: FamilyTable, markup: Any) -> Chart:
-    cells = [
-        [row.cell(arm, table.primary) for arm in range(len(table.arms))]
-        for row in table.rows
-    ]
+    shown = [row for group in table.groups for row in group.rows]
     reach = [
         bound
-        for row in cells
-        for cell in row
+        for row in (*table.rows, *shown)
+        for cell in _cells(row, table)
         if cell.value is not None
         for bound in (cell.value, *(cell.interval or ()))
     ]
     chances = [row.chance_percent for row in table.rows]
     known = [chance for chance in chances if chance is not None]
     end = plots.axis_end([*reach, *known])
-    rows = []
-    for row, row_cells, chance in zip(table.rows, cells, chances, strict=True):
+
+    def bar(row: LanguageRow | AverageRow, code: str, chance: float | None) -> Bar:
+        cells = _cells(row, table)
         said = "; ".join(
             f"{arm} {wording.number(cell.value)} {wording.interval(cell)}".strip()
-            for arm, cell in zip(table.arms, row_cells, strict=True)
+            for arm, cell in zip(table.arms, cells, strict=True)
         )
         drawn = plots.bars(
-            row_cells, end=end, chance=chance, description=f"{row.title}: {said}"
+            cells, end=end, chance=chance, description=f"{row.title}: {said}"
         )
-        rows.append((row, markup(drawn)))
+        return Bar(title=row.title, code=code, cells=cells, drawing=markup(drawn))
+
     return Chart(
         end=end,
         ticks=tuple(plots.axis_ticks(end)),
         chance=bool(known),
-        rows=tuple(rows),
+        bars=tuple(bar(row, row.language, row.chance_percent) for row in table.rows),
+        groups={
+            group.name: tuple(
+                bar(row, str(len(row.languages)), None)
+                for row in group.rows
+                if row.languages
+            )
+            for group in table.groups
+        },
     )
+
+
+def _cells(row: LanguageRow | AverageRow, table: FamilyTable) -> tuple[Cell, ...]:
+    return tuple(row.cell(arm, table.primary) for arm in range(len(table.arms)))
 
 
 def _grid(table: FamilyTable) -> Grid:

@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from xtl_jax.report.tables import Cell
+from xtl_jax.report.cells import Cell
 from xtl_jax.report.text import visible
 
 BAR_HEIGHT = 13  # CSS pixels of one arm's bar

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xtl_jax.errors import UserError
+from xtl_jax.metrics.groups import DIMENSIONS
 
 if TYPE_CHECKING:
     from xtl_jax.infer.records import Record
@@ -57,16 +58,46 @@ class LanguageScore:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GroupSummary:
+    """The average over some of a family's languages, such as those of one script."""
+
+    name: str
+    title: str
+    languages: tuple[str, ...]  # missing ones too
+    missing_languages: tuple[str, ...]
+    values: Mapping[str, float | None]  # None where a language is missing
+    intervals: Mapping[str, Interval]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """One way to part a family's languages into groups."""
+
+    name: str
+    title: str
+    groups: tuple[GroupSummary, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class FamilySummary:
     """Averages over the standard languages of one family, as `xtl score` wrote them."""
 
     macro: Mapping[str, float | None]  # None where a language is missing
     intervals: Mapping[str, Interval]  # of macro
     non_english: Mapping[str, float | None]
+    non_english_intervals: Mapping[str, Interval]
     transfer_gap: Mapping[str, float | None]  # English minus the mean of the others
     transfer_gap_intervals: Mapping[str, Interval]
     languages: tuple[str, ...]  # averaged languages that have a score
     missing_languages: tuple[str, ...]
+    groups: tuple[Dimension, ...] = ()  # none in files of older versions
+
+    def group(self, dimension: str, name: str) -> GroupSummary | None:
+        """One group of one dimension, if the summary has it."""
+        for each in self.groups:
+            if each.name == dimension:
+                return next((g for g in each.groups if g.name == name), None)
+        return None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,6 +112,12 @@ class RunResults:
     summary: Mapping[str, FamilySummary]
     predictions: Mapping[str, Sequence[Record]]  # "mlqa.ar" -> records
     notes: tuple[str, ...] = ()  # what is missing or broken, for the reader
+    parts: tuple[RunResults, ...] = ()  # the runs it was joined from, if it was
+
+    @property
+    def runs(self) -> tuple[RunResults, ...]:
+        """The runs themselves: those it was joined from, or this one."""
+        return self.parts or (self,)
 
     def score(self, family: str, language: str) -> LanguageScore | None:
         """Score of one language, or None where it is missing."""
@@ -157,10 +194,12 @@ def family_summaries(document: Any, *, source: str) -> dict[str, FamilySummary]:
                 macro=_numbers(family["macro"]),
                 intervals=_intervals(family.get("intervals")),
                 non_english=_numbers(family.get("non_english")),
+                non_english_intervals=_intervals(family.get("non_english_intervals")),
                 transfer_gap=_numbers(family.get("transfer_gap")),
                 transfer_gap_intervals=_intervals(family.get("transfer_gap_intervals")),
                 languages=tuple(map(str, family["languages"])),
                 missing_languages=tuple(map(str, family["missing_languages"])),
+                groups=_dimensions(family.get("groups") or {}),
             )
             for name, family in document["families"].items()
         }
@@ -169,6 +208,28 @@ def family_summaries(document: Any, *, source: str) -> dict[str, FamilySummary]:
             f"{source} is not a summary of scores ({type(error).__name__}: {error}); "
             "write it again with `xtl score`"
         ) from None
+
+
+def _dimensions(document: Mapping[str, Any]) -> tuple[Dimension, ...]:
+    titles = {dimension.name: dimension.title for dimension in DIMENSIONS}
+    return tuple(
+        Dimension(
+            name=str(name),
+            title=titles.get(name, str(name)),
+            groups=tuple(
+                GroupSummary(
+                    name=str(group),
+                    title=str(entry["title"]),
+                    languages=tuple(map(str, entry["languages"])),
+                    missing_languages=tuple(map(str, entry["missing_languages"])),
+                    values=_numbers(entry["values"]),
+                    intervals=_intervals(entry["intervals"]),
+                )
+                for group, entry in found.items()
+            ),
+        )
+        for name, found in document.items()
+    )
 
 
 def _number(value: Any) -> float | None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, NamedTuple
 
-from xtl_jax.report.tables import (
+from xtl_jax.report.benchmarks import BenchmarkTable
+from xtl_jax.report.cells import (
+    SHOWN_GROUPS,
     AverageRow,
     Cell,
-    FamilyTable,
     LanguageRow,
     metric_title,
 )
+from xtl_jax.report.tables import FamilyTable
 from xtl_jax.report.wording import interval, number, signed
 
 
@@ -36,6 +38,7 @@ class Sheet:
     languages: tuple[tuple[Entry, ...], ...]
     pairs: tuple[tuple[Entry, ...], ...]  # text and question in different languages
     averages: tuple[tuple[Entry, ...], ...]
+    groups: tuple[tuple[str, tuple[tuple[Entry, ...], ...]], ...]  # title, rows
 
 
 def sheet(table: FamilyTable) -> Sheet:
@@ -53,9 +56,34 @@ def sheet(table: FamilyTable) -> Sheet:
         averages=tuple(
             (Entry(row.title), *_numbers(row, table), Entry(""))
             for row in table.averages
-            if row.name != "english"  # the row of `en` says it
+        ),
+        groups=tuple(
+            (group.title, tuple(_group(row, table) for row in group.rows))
+            for group in table.groups
+            if table.averages and group.name in SHOWN_GROUPS
         ),
     )
+
+
+def benchmark_sheet(table: BenchmarkTable) -> tuple[list[str], list[list[Entry]]]:
+    """Head and rows of a benchmark; what an arm lacks stands in place of its score."""
+    head = ["task"]
+    for index, arm in enumerate(table.arms):
+        head += [arm, "difference"] if index else [arm]
+    rows = []
+    for row in table.rows:
+        entries = [Entry(f"{row.title}{' (ours)' * row.ours}")]
+        for index, place in enumerate(row.places):
+            if place.score is None:
+                entries.append(Entry("missing", f"({place.lacking})", "missing"))
+            else:
+                entries.append(Entry(number(place.score), kind="value"))
+            if index:
+                points = row.difference(index)
+                text = "–" if points is None else signed(points)
+                entries.append(Entry(text, kind="difference"))
+        rows.append(entries)
+    return head, rows
 
 
 def _language(row: LanguageRow, table: FamilyTable) -> tuple[Entry, ...]:
@@ -64,6 +92,14 @@ def _language(row: LanguageRow, table: FamilyTable) -> tuple[Entry, ...]:
         *_numbers(row, table),
         Entry("–" if row.total is None else str(row.total)),
     )
+
+
+def _group(row: AverageRow, table: FamilyTable) -> tuple[Entry, ...]:
+    count = str(len(row.languages))
+    if not row.languages:
+        none = (Entry("–") for _ in _numbers(row, table))
+        return (Entry(row.title), *none, Entry(count))
+    return (Entry(row.title), *_numbers(row, table), Entry(count))
 
 
 def _numbers(row: LanguageRow | AverageRow, table: FamilyTable) -> list[Entry]:

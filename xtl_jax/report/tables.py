@@ -16,112 +16,42 @@ an average that would have needed it is empty too. With scores en 60, de 40 and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
-from xtl_jax.report import differences, languages
-from xtl_jax.report.results import Interval, LanguageScore, RunResults
-
-_TITLES = {
-    "f1": "F1",
-    "exact_match": "Exact match",
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro F1",
-}
+from xtl_jax.report import averages, differences, languages
+from xtl_jax.report.cells import AverageRow, GroupTable, LanguageRow
+from xtl_jax.report.results import RunResults
 
 SHARES = {
     "empty": "Empty",
     "sentinel": "Sentinel",
     "illegal": "Illegal label",
     "illegal_nfkc": "… after NFKC",
+    "unplaced": "Not placed",
     "not_in_context": "Not in context",
     "not_in_context_raw": "… as decoded",
     "not_in_context_nfkc": "… after NFKC",
     "not_in_context_unpadded": "… and unpadded",
 }
 
+# Shares that a page points at, and what is counted, for a sentence.
+UNHEALTHY = {
+    "empty": "the outputs are no answers: empty",
+    "sentinel": "the outputs are no answers: a sentinel is left in them",
+    "illegal": "the outputs are no answers: illegal label",
+    "unplaced": "the parts of tagged sentences found no place",
+}
 UNHEALTHY_PERCENT = 5.0  # share of outputs from which a page points at them
 
 
-def metric_title(key: str) -> str:
-    """How a metric is called in a table.
+def share_title(key: str) -> str:
+    """How a share of outputs is called in a table.
 
     Example:
-        >>> metric_title("exact_match"), metric_title("span_f1")
-        ('Exact match', 'Span f1')
+        >>> share_title("sentinel"), share_title("wrong_script")
+        ('Sentinel', 'Wrong script')
     """
-    return _TITLES.get(key, key.replace("_", " ").capitalize())
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A value with its 95 % interval; a value of None is missing."""
-
-    value: float | None
-    interval: Interval | None = None
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of zero (for differences)."""
-        return self.interval is not None and (
-            self.interval[0] > 0 or self.interval[1] < 0
-        )
-
-
-MISSING = Cell(value=None)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LanguageRow:
-    """One language: its score in each arm (None: no score file)."""
-
-    language: str
-    averaged: bool  # whether the family's averages count it
-    scores: tuple[LanguageScore | None, ...]
-    differences: tuple[Cell | None, ...]  # None for the baseline and unpaired arms
-
-    @property
-    def title(self) -> str:
-        """The language's English name."""
-        return languages.name(self.language)
-
-    @property
-    def beside(self) -> bool:
-        """A language that is shown but no part of the averages."""
-        return not self.averaged and not languages.is_pair(self.language)
-
-    @property
-    def chance_percent(self) -> float | None:
-        """Score of guessing, where the task has one."""
-        known = [s.chance_percent for s in self.scores if s is not None]
-        return next((chance for chance in known if chance is not None), None)
-
-    @property
-    def total(self) -> int | None:
-        """How many examples were scored, where any arm has a score."""
-        return next((s.total for s in self.scores if s is not None), None)
-
-    def cell(self, arm: int, key: str) -> Cell:
-        """Value and interval of one metric in one arm."""
-        score = self.scores[arm]
-        if score is None or key not in score.values:
-            return MISSING
-        return Cell(value=score.values[key], interval=score.intervals.get(key))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AverageRow:
-    """One average below the languages."""
-
-    name: str  # "macro", "english", "others" or "transfer_gap"
-    title: str
-    cells: tuple[Mapping[str, Cell], ...]  # by arm, then by metric
-    missing: tuple[tuple[str, ...], ...]  # by arm: the languages that are not there
-    differences: tuple[Cell | None, ...]
-
-    def cell(self, arm: int, key: str) -> Cell:
-        """Value and interval of one metric in one arm."""
-        return self.cells[arm].get(key, MISSING)
+    return SHARES.get(key, key.replace("_", " ").capitalize())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,6 +66,7 @@ class FamilyTable:
     rows: tuple[LanguageRow, ...]  # one language a row
     pairs: tuple[LanguageRow, ...]  # context and question in different languages
     averages: tuple[AverageRow, ...]
+    groups: tuple[GroupTable, ...]  # of languages: by resources, script, family, …
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -147,7 +78,20 @@ class FamilyTable:
             if score is not None
             for key in score.shares_percent
         }
-        return tuple(key for key in SHARES if key in counted)
+        return (
+            *(key for key in SHARES if key in counted),
+            *sorted(counted - SHARES.keys()),
+        )
+
+    @property
+    def groups_have_more(self) -> bool:
+        """Whether groups hold languages that are no part of the averages."""
+        averaged = {row.language for row in self.rows if row.averaged}
+        return any(
+            not averaged.issuperset(row.languages)
+            for group in self.groups
+            for row in group.rows
+        )
 
     @property
     def unhealthy(self) -> bool:
@@ -157,7 +101,7 @@ class FamilyTable:
             for row in self.rows
             for score in row.scores
             if score is not None
-            for key in ("empty", "sentinel", "illegal")
+            for key in UNHEALTHY
         )
 
     def above_chance(self, arm: int) -> list[bool]:
@@ -186,148 +130,37 @@ def _family_table(family: str, arms: Sequence[RunResults]) -> FamilyTable:
             summary = arm.summary[family]
             averaged.update(summary.languages, summary.missing_languages)
     known |= averaged
+    both = [
+        {lang: (arms[0].score(family, lang), arm.score(family, lang)) for lang in known}
+        for arm in arms[1:]
+    ]
+    paired = (None, *(differences.between(each) for each in both))
     rows = [
         LanguageRow(
             language=language,
             averaged=language in averaged,
             scores=tuple(arm.score(family, language) for arm in arms),
-            differences=_language_differences(family, language, arms),
+            differences=tuple(
+                None if each is None else averages.difference(each, (language,))
+                for each in paired
+            ),
         )
         for language in languages.ordered(known)
     ]
     primary = scores[0].primary if scores else "score"
-    keys = [
-        primary,
-        *(
-            k
-            for k in dict.fromkeys(k for s in scores for k in s.values)
-            if k != primary
-        ),
-    ]
+    others = dict.fromkeys(key for score in scores for key in score.values)
+    keys = (primary, *(key for key in others if key != primary))
     singles = tuple(row for row in rows if not languages.is_pair(row.language))
     return FamilyTable(
         family=family,
         split=scores[0].split if scores else "",
         primary=primary,
-        keys=tuple(keys),
+        keys=keys,
         arms=tuple(arm.label for arm in arms),
         rows=singles,
         pairs=tuple(row for row in rows if languages.is_pair(row.language)),
-        averages=tuple(_averages(family, arms, rows=singles, keys=keys)),
+        averages=tuple(
+            averages.averages(family, arms, rows=singles, keys=keys, paired=paired)
+        ),
+        groups=averages.group_tables(family, arms, keys=keys, paired=paired),
     )
-
-
-def _language_differences(
-    family: str, language: str, arms: Sequence[RunResults]
-) -> tuple[Cell | None, ...]:
-    baseline = arms[0].score(family, language)
-    found: list[Cell | None] = [None]
-    for arm in arms[1:]:
-        score = arm.score(family, language)
-        if baseline is None or score is None:
-            found.append(None)
-            continue
-        paired = differences.of_language(baseline, score)
-        found.append(
-            None if paired is None else Cell(value=paired[0], interval=paired[1])
-        )
-    return tuple(found)
-
-
-def _averages(
-    family: str,
-    arms: Sequence[RunResults],
-    *,
-    rows: Sequence[LanguageRow],
-    keys: Sequence[str],
-) -> list[AverageRow]:
-    """Macro average, English beside the others, and the transfer gap."""
-    averaged = [row for row in rows if row.averaged]
-    if len(averaged) < 2:
-        return []
-    english = [row for row in averaged if row.language == "en"]
-    others = [row for row in averaged if row.language != "en"]
-    count = len(averaged)
-    made = [
-        AverageRow(
-            name="macro",
-            title=f"Average of {count} languages",
-            cells=tuple(_summary_cells(arm, family, keys, "macro") for arm in arms),
-            missing=_missing(averaged, arms),
-            differences=_mean_differences(averaged, arms),
-        )
-    ]
-    if english and others:
-        made += [
-            AverageRow(
-                name="english",
-                title="English alone",
-                cells=tuple(
-                    {key: english[0].cell(arm, key) for key in keys}
-                    for arm in range(len(arms))
-                ),
-                missing=_missing(english, arms),
-                differences=_mean_differences(english, arms),
-            ),
-            AverageRow(
-                name="others",
-                title=f"Average of the {len(others)} others",
-                cells=tuple(
-                    _summary_cells(arm, family, keys, "non_english") for arm in arms
-                ),
-                missing=_missing(others, arms),
-                differences=_mean_differences(others, arms),
-            ),
-            AverageRow(
-                name="transfer_gap",
-                title="Transfer gap",
-                cells=tuple(
-                    _summary_cells(arm, family, keys, "transfer_gap") for arm in arms
-                ),
-                missing=_missing(averaged, arms),
-                differences=(None,) * len(arms),
-            ),
-        ]
-    return made
-
-
-def _summary_cells(
-    arm: RunResults,
-    family: str,
-    keys: Sequence[str],
-    name: Literal["macro", "non_english", "transfer_gap"],
-) -> dict[str, Cell]:
-    """The averages are the scorer's own: a report never averages anew."""
-    summary = arm.summary.get(family)
-    if summary is None:
-        return {}
-    values, intervals = {
-        "macro": (summary.macro, summary.intervals),
-        "non_english": (summary.non_english, {}),
-        "transfer_gap": (summary.transfer_gap, summary.transfer_gap_intervals),
-    }[name]
-    return {
-        key: Cell(value=values.get(key), interval=intervals.get(key)) for key in keys
-    }
-
-
-def _missing(
-    rows: Sequence[LanguageRow], arms: Sequence[RunResults]
-) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        tuple(row.language for row in rows if row.scores[arm] is None)
-        for arm in range(len(arms))
-    )
-
-
-def _mean_differences(
-    rows: Sequence[LanguageRow], arms: Sequence[RunResults]
-) -> tuple[Cell | None, ...]:
-    found: list[Cell | None] = [None]
-    for arm in range(1, len(arms)):
-        pairs = [(row.scores[0], row.scores[arm]) for row in rows]
-        paired = differences.of_average(pairs)
-        found.append(
-            None if paired is None else Cell(value=paired[0], interval=paired[1])
-        )
-    return tuple(found)

@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xtl_jax.report import languages, learning
+from xtl_jax.report.cells import Cell
 from xtl_jax.report.results import RunResults
-from xtl_jax.report.tables import SHARES, UNHEALTHY_PERCENT, Cell, FamilyTable
+from xtl_jax.report.tables import (
+    UNHEALTHY,
+    UNHEALTHY_PERCENT,
+    FamilyTable,
+)
+
+MOST_LANGUAGES = 4  # of a family, that notes name one by one
 
 
 def number(value: float | None, decimals: int = 1) -> str:
@@ -67,24 +74,41 @@ def notes(arms: Sequence[RunResults]) -> list[str]:
     found = []
     for arm in arms:
         texts = list(arm.notes)
+        for run in arm.runs:
+            of_run = [*run.notes] if arm.parts else []
+            step = learning.not_finite(run.log)
+            if step is not None:
+                of_run.append(f"the loss was not finite at step {step}")
+            texts += [f"{run.label}: {text}" if arm.parts else text for text in of_run]
         for family, summary in arm.summary.items():
             if summary.missing_languages:
                 texts.append(
                     f"{family} has no score for "
                     f"{', '.join(summary.missing_languages)}: its averages are missing"
                 )
-        texts += [
-            f"{score.family} in {languages.name(score.language)}: {score.missing} of "
-            f"{score.total} predictions are missing and count as wrong"
-            for score in arm.scores
-            if score.missing
-        ]
-        texts += _unhealthy(arm)
-        step = learning.not_finite(arm.log)
-        if step is not None:
-            texts.append(f"the loss was not finite at step {step}")
+        texts += [*_missing(arm), *_unhealthy(arm)]
         prefix = f"{arm.label}: " if len(arms) > 1 else ""
         found += [prefix + text for text in texts]
+    return found
+
+
+def _missing(arm: RunResults) -> list[str]:
+    """How many predictions are missing, by language, or by family where in many."""
+    found = []
+    for family in dict.fromkeys(score.family for score in arm.scores):
+        scores = [s for s in arm.scores if s.family == family and s.missing]
+        if len(scores) > MOST_LANGUAGES:
+            found.append(
+                f"{family}: {sum(score.missing for score in scores)} of "
+                f"{sum(score.total for score in scores)} predictions in {len(scores)} "
+                "languages are missing and count as wrong"
+            )
+            continue
+        found += [
+            f"{family} in {languages.name(score.language)}: {score.missing} of "
+            f"{score.total} predictions are missing and count as wrong"
+            for score in scores
+        ]
     return found
 
 
@@ -92,7 +116,7 @@ def _unhealthy(arm: RunResults) -> list[str]:
     """Where many outputs are no answers: the worst language of each family and kind."""
     found = []
     for family in dict.fromkeys(score.family for score in arm.scores):
-        for kind in ("empty", "sentinel", "illegal"):
+        for kind in UNHEALTHY:
             share, language = max(
                 (score.shares_percent.get(kind, 0.0), score.language)
                 for score in arm.scores
@@ -100,7 +124,7 @@ def _unhealthy(arm: RunResults) -> list[str]:
             )
             if share > UNHEALTHY_PERCENT:
                 found.append(
-                    f"{family}: up to {number(share)} % of the outputs are no answers "
-                    f"({SHARES[kind].lower()}; {languages.name(language)})"
+                    f"{family}: up to {number(share)} % of {UNHEALTHY[kind]} "
+                    f"({languages.name(language)})"
                 )
     return found

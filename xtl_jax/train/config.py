@@ -17,6 +17,8 @@ from xtl_jax.errors import UserError, near
 
 Optimizer = Literal["adafactor", "adamw"]
 Schedule = Literal["constant", "linear", "rsqrt"]
+Classify = Literal["generate", "rank"]
+RankBy = Literal["sum", "mean"]
 # Where things lie or how often they happen on this machine: no part of what is
 # computed, so a run may be continued with other values.
 MUTABLE = frozenset(
@@ -24,6 +26,7 @@ MUTABLE = frozenset(
         *("name", "steps", "run_dir", "data_dir", "cache_dir", "files"),
         *("log_period", "save_period", "eval_period", "keep", "eval_examples"),
         *("evaluate", "evaluate_examples", "predict_batch_size", "decode_length"),
+        *("classify", "rank_by", "embed_layer"),
         *("initial_checkpoint", "vocabulary"),
     }
 )
@@ -48,6 +51,9 @@ class RunConfig:
             has its 100 inside.
         initial_checkpoint: run directory, T5X or Hugging Face folder whose parameters
             the run starts from (INITIAL_CHECKPOINT_PATH); "" starts from random ones.
+        restore_optimizer: take over Adafactor's second moments and its step from a T5X
+            checkpoint, as T5X does when it fine-tunes. They have the scale of the loss
+            they were made with, so `loss_normalizing_factor` must be the same.
         optimizer: "adafactor" as T5X has it, or "adamw".
         learning_rate: after warm-up.
         schedule: "constant", "linear" to 0 at `steps`, or "rsqrt" of the step.
@@ -69,6 +75,12 @@ class RunConfig:
         evaluate_examples: first examples of each evaluation set, 0 for all.
         predict_batch_size: rows per batch when predicting.
         decode_length: ids that a prediction has at most.
+        classify: "generate" decodes the label of a classification, "rank" takes the one
+            whose text is the most likely.
+        rank_by: what options are ranked by: "sum" the log-likelihood of their text,
+            "mean" the same divided by its tokens.
+        embed_layer: encoder layer whose mean is a sentence's vector: -1 the normalised
+            output, 0 the embedding, i the raw output of layer i.
         data_dir: folder of original release files.
         cache_dir: folder of tokenised examples; "" is inside the user's cache folder.
         files: release files under other names, `{"squad_v1/train": "path"}`.
@@ -86,6 +98,7 @@ class RunConfig:
     seed: int = 0
     extra_ids: int = 0
     initial_checkpoint: str = ""
+    restore_optimizer: bool = False
     optimizer: Optimizer = "adafactor"
     learning_rate: float = 1e-3
     schedule: Schedule = "constant"
@@ -105,6 +118,9 @@ class RunConfig:
     evaluate_examples: int = 0
     predict_batch_size: int = 64
     decode_length: int = 0
+    classify: Classify = "generate"
+    rank_by: RankBy = "sum"
+    embed_layer: int = -1
     data_dir: str = ""
     cache_dir: str = ""
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -113,9 +129,11 @@ class RunConfig:
         _whole(self, steps=0, batch_size=1, microbatches=1, seed=0, extra_ids=0)
         _whole(self, log_period=1, save_period=1, eval_period=1, keep=1)
         _whole(self, eval_examples=1, evaluate_examples=0, predict_batch_size=1)
-        _whole(self, warmup_steps=0, decode_length=0)
+        _whole(self, warmup_steps=0, decode_length=0, embed_layer=-1)
         _choice(self, "optimizer", get_args(Optimizer))
         _choice(self, "schedule", get_args(Schedule))
+        _choice(self, "classify", get_args(Classify))
+        _choice(self, "rank_by", get_args(RankBy))
         lengths = self.lengths
         if not isinstance(lengths, Mapping) or set(lengths) != {"inputs", "targets"}:
             raise UserError(
@@ -142,6 +160,14 @@ class RunConfig:
             raise UserError(
                 "RunConfig.label_smoothing must be in [0, 1), "
                 f"got {self.label_smoothing!r}"
+            )
+        if self.restore_optimizer and not (
+            self.initial_checkpoint and self.optimizer == "adafactor"
+        ):
+            raise UserError(
+                "RunConfig.restore_optimizer needs an initial_checkpoint of T5X and "
+                f"the optimizer adafactor, got {self.initial_checkpoint!r} and "
+                f"{self.optimizer}"
             )
         factor = self.loss_normalizing_factor
         if factor != "tokens" and (not isinstance(factor, (int, float)) or factor < 0):

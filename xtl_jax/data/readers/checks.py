@@ -5,14 +5,16 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from xtl_jax.errors import UserError
 
-Offsets = Literal["check", "first_occurrence"]
+Offsets = Literal["check", "first_occurrence", "ignore"]
 Dropped = collections.Counter  # reason -> rows left out
 RowT = TypeVar("RowT")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,10 +24,10 @@ class ReadOptions:
     answer_offsets: Offsets = "check"
 
     def __post_init__(self) -> None:
-        if self.answer_offsets not in ("check", "first_occurrence"):
+        if self.answer_offsets not in get_args(Offsets):
             raise UserError(
-                f"answer_offsets is {self.answer_offsets!r}; allowed: 'check', "
-                "'first_occurrence'"
+                f"answer_offsets is {self.answer_offsets!r}; allowed: "
+                f"{', '.join(map(repr, get_args(Offsets)))}"
             )
 
 
@@ -35,7 +37,7 @@ DEFAULT = ReadOptions()
 def parse_json(text: str, *, name: str) -> Any:
     """A JSON document; an error names the place where it stops being one."""
     try:
-        return json.loads(text)
+        document = json.loads(text)
     except json.JSONDecodeError as error:
         at_end = " (its end: the file is cut short)" if error.pos >= len(text) else ""
         raise UserError(
@@ -45,6 +47,23 @@ def parse_json(text: str, *, name: str) -> Any:
     except RecursionError:
         raise UserError(
             f"{name}: is not JSON of this format: nested too deep"
+        ) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise UserError(f"{name}: is not JSON of this format: {error}") from None
+    if _SURROGATE.search(text):
+        _check_characters(document, name=name)
+    return document
+
+
+def _check_characters(document: Any, *, name: str) -> None:
+    """Refuse texts that no encoding has: one half of a character's escaped pair."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise UserError(
+            f"{name}: holds {half} alone, one half of an escaped character; write the "
+            "character itself, or both halves"
         ) from None
 
 
@@ -61,7 +80,12 @@ def field_of(record: Any, field: str, kind: type, *, name: str, place: str) -> A
         )
     value = record[field]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        wanted = {list: "a list", str: "a text", int: "a whole number"}[kind]
+        wanted = {
+            dict: "an object",
+            list: "a list",
+            str: "a text",
+            int: "a whole number",
+        }[kind]
         raise UserError(
             f"{name}: {place}: field {field!r} must be {wanted}, got {short(value)}"
         )

@@ -5,7 +5,9 @@
     context[answer_start : answer_start + len(text)] == text
 
 must hold. `answer_offsets="first_occurrence"` replaces the stated offset by the first
-place where the answer stands, for files whose offsets were counted otherwise.
+place where the answer stands, for files whose offsets were counted otherwise; "ignore"
+takes answers that stand nowhere too (start -1), as machine-translated training files
+may have. Questions of version 2.0 may say that they have no answer (`is_impossible`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import collections
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from xtl_jax.data import sources
 from xtl_jax.data.readers.checks import (
@@ -38,6 +40,7 @@ def squad(
     dropped: Dropped | None = None,
     keep_id: Callable[[str], bool] = lambda id: True,
     may_repeat: Callable[[str], bool] = lambda id: False,
+    unanswerable: Literal["refuse", "keep"] = "refuse",
 ) -> Iterator[QuestionRow]:
     """Rows of a file in SQuAD's JSON: SQuAD v1.1, XQuAD, MLQA, TyDi QA GoldP.
 
@@ -50,6 +53,8 @@ def squad(
         keep_id: chooses rows of a file that holds several languages.
         may_repeat: ids that the release numbers by document, so that they repeat; a
             repeated one gets the suffix `#2`, `#3`, ….
+        unanswerable: whether questions that are marked as having no answer are rows
+            with no `answers` (SQuAD v2.0), or errors.
 
     Raises:
         UserError: see the module's text; also an unlabelled file.
@@ -74,7 +79,11 @@ def squad(
     seen: collections.Counter[str] = collections.Counter()
     for place, raw, context, title in questions:
         row = _question_row(
-            raw, context=context, title=title, name=name, place=place, options=options
+            *(raw, context, title),
+            name=name,
+            place=place,
+            options=options,
+            unanswerable=unanswerable,
         )
         seen[row.id] += 1
         if seen[row.id] > 1:
@@ -85,6 +94,28 @@ def squad(
                 )
             row = dataclasses.replace(row, id=f"{row.id}#{seen[row.id]}")
         yield row
+
+
+def squad_v2(
+    path: str | os.PathLike[str],
+    *,
+    language: str,
+    split: str,
+    options: ReadOptions = DEFAULT,
+    dropped: Dropped | None = None,
+) -> Iterator[QuestionRow]:
+    """Rows of SQuAD v2.0: of a question marked `is_impossible`, `answers` is empty.
+
+    Its `plausible_answers` are not read: they are wrong.
+    """
+    return squad(
+        path,
+        language=language,
+        split=split,
+        options=options,
+        dropped=dropped,
+        unanswerable="keep",
+    )
 
 
 def _squad_questions(name: str) -> Iterator[tuple[str, Mapping[str, Any], str, str]]:
@@ -113,6 +144,8 @@ def _squad_questions(name: str) -> Iterator[tuple[str, Mapping[str, Any], str, s
 
 def _is_unlabelled(raw: Mapping[str, Any]) -> bool:
     """Stripped releases keep an answer with text "" at offset 0, or no answer."""
+    if raw.get("is_impossible"):
+        return False
     answers = raw.get("answers")
     if not isinstance(answers, list):
         return answers is None
@@ -123,12 +156,13 @@ def _is_unlabelled(raw: Mapping[str, Any]) -> bool:
 
 def _question_row(
     raw: Mapping[str, Any],
-    *,
     context: str,
     title: str,
+    *,
     name: str,
     place: str,
     options: ReadOptions,
+    unanswerable: Literal["refuse", "keep"],
 ) -> QuestionRow:
     question = field_of(raw, "question", str, name=name, place=place)
     place = f"{place} (id {raw['id']!r})"
@@ -136,12 +170,22 @@ def _question_row(
         if not value.strip():
             raise UserError(f"{name}: {place}: field {field!r} is blank")
     answers = field_of(raw, "answers", list, name=name, place=place)
-    if raw.get("is_impossible"):
+    is_impossible = raw.get("is_impossible", False)
+    if not isinstance(is_impossible, bool):
+        raise UserError(
+            f"{name}: {place}: field 'is_impossible' must be true or false, got "
+            f"{short(is_impossible)}"
+        )
+    if is_impossible and unanswerable == "refuse":
         raise UserError(
             f"{name}: {place}: is marked unanswerable (SQuAD 2.0); this task reads "
             "files in the format of version 1.1"
         )
-    if not answers:
+    if is_impossible and answers:
+        raise UserError(
+            f"{name}: {place}: is marked unanswerable and has {len(answers)} answers"
+        )
+    if not answers and not is_impossible:
         raise UserError(f"{name}: {place}: has no answer; each row needs one or more")
     texts, starts = [], []
     for n, answer in enumerate(answers):
@@ -170,6 +214,8 @@ def _checked_start(
     text: str, start: int, *, context: str, name: str, place: str, options: ReadOptions
 ) -> int:
     first = context.find(text)
+    if options.answer_offsets == "ignore":
+        return first
     if first < 0:
         raise UserError(
             f"{name}: {place}: answer {short(text)} is not in its context; answers "
