@@ -445,3 +445,27 @@ def test_languages_share_a_pool(xtl, copied, tmp_path, predict_from):
     assert "and no query" in done.err
     done = xtl("score", copied, "--json")
     assert 0 < json.loads(done.out)["families"]["lareqa"]["macro"]["map@20"] <= 100
+
+
+def test_answers_can_be_searched_for(xtl, copied):
+    import xtl_jax
+    from xtl_jax.data import vocabulary
+
+    flags = ("--task", "world_qa.de/test", "--beams", "3", "--length_penalty", "1.0")
+    done = xtl("predict", copied, *flags, "--beam_rule", "huggingface")
+    assert done.code == 0, done
+    found = _rows(copied / "predictions" / "world_qa.de.jsonl")
+    wanted = {"method": "beam", "beams": 3, "length_penalty": 1.0}
+    assert wanted.items() <= found[0]["decoding"].items()
+    assert found[0]["decoding"]["rule"] == "huggingface"
+    length = found[0]["decoding"]["input_length"]
+    pieces = vocabulary.load("bytes")
+    tokens = [*pieces.encode(found[0]["inputs"])[: length - 1], 1]
+    ids = xtl_jax.load(str(copied)).generate(
+        inputs=np.array([tokens]),
+        max_length=found[0]["decoding"]["max_length"],
+        beams=3,
+        length_penalty=1.0,
+        rule="huggingface",
+    )
+    assert pieces.decode(ids[0]) == found[0]["prediction_raw"]

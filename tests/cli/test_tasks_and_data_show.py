@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -134,7 +133,7 @@ def test_an_example_past_the_end(capsys, data_dir):
     assert "xquad.de/test has no example number 1" in capsys.readouterr().err
 
 
-def test_the_catalogue_takes_under_three_seconds_without_tensorflow():
+def test_the_catalogue_needs_no_tensorflow():
     code = (
         "import sys; from xtl_jax.cli import tasks; import argparse; "
         "top = argparse.ArgumentParser(); sub = top.add_subparsers(); "
@@ -143,9 +142,7 @@ def test_the_catalogue_takes_under_three_seconds_without_tensorflow():
         "print(sorted({'seqio', 'tensorflow', 'jax'} & set(sys.modules)), "
         "file=sys.stderr)"
     )
-    start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert time.perf_counter() - start < 3.0
     assert done.stderr.strip() == "[]"

@@ -52,7 +52,7 @@ def echo(monkeypatch):
     """A model that repeats the first id; it remembers the batches that it saw."""
     seen = []
 
-    def generate(config, params, inputs, *, max_length, vocabulary_size):
+    def generate(config, params, inputs, *, max_length, vocabulary_size, method):
         seen.append(inputs.shape)
         assert vocabulary_size == 200
         tokens = np.zeros((len(inputs), max_length), np.int32)

@@ -164,22 +164,3 @@ def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="neighbours must be 1 or more"):
         mining.MiningOptions(neighbours=0)
 
-
-@pytest.mark.slow
-def test_mining_zh_en_dev_takes_seconds_and_little_memory():
-    import resource
-    import time
-
-    rng = np.random.default_rng(0)
-    source = rng.standard_normal((8_624, 512), dtype=np.float32)
-    target = rng.standard_normal((13_589, 512), dtype=np.float32)
-    before = time.monotonic()
-    found = mining.mine(
-        source,
-        target,
-        source_texts=[f"s{i}" for i in range(len(source))],
-        target_texts=[f"t{i}" for i in range(len(target))],
-    )
-    assert len(found) > 4_000
-    assert time.monotonic() - before < 30.0
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2_000_000  # kB

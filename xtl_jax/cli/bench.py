@@ -2,6 +2,8 @@
 
 xtl bench feed               packed examples a second from a cache, on one core
 xtl bench feed --json
+xtl bench infer              generation, beside transformers where it is installed
+xtl bench infer --model mt5_small --beams 4
 """
 
 from __future__ import annotations
@@ -32,6 +34,17 @@ def add_parser(subparsers: Any) -> None:
     feed.add_argument("--batches", type=int, default=300, help="that are timed")
     feed.add_argument("--json", action="store_true", help="one JSON document")
     feed.set_defaults(run=run_feed)
+    infer = names.add_parser("infer", help="generation, beside transformers")
+    infer.add_argument(
+        "--model", default="mt5_small", help="a shape of gin/models (default: it)"
+    )
+    infer.add_argument("--batch_size", type=int, default=8, help="rows")
+    infer.add_argument("--inputs", type=int, default=256, help="tokens of each")
+    infer.add_argument("--generated", type=int, default=32, help="ids of each")
+    infer.add_argument("--beams", type=int, default=1, help="1: greedy")
+    infer.add_argument("--rounds", type=int, default=5, help="that are timed")
+    infer.add_argument("--json", action="store_true", help="one JSON document")
+    infer.set_defaults(run=run_infer)
 
 
 def run_feed(args: argparse.Namespace) -> int:
@@ -60,6 +73,63 @@ def run_feed(args: argparse.Namespace) -> int:
     else:
         _print(document)
     return 0
+
+
+def run_infer(args: argparse.Namespace) -> int:
+    """Measure generation and print what came out."""
+    from xtl_jax.bench import infer
+
+    setting = infer.Setting(
+        model=_model(args.model),
+        batch_size=args.batch_size,
+        inputs=args.inputs,
+        generated=args.generated,
+        beams=args.beams,
+        rounds=args.rounds,
+    )
+    with tempfile.TemporaryDirectory(prefix="xtl-bench-") as folder:
+        result = infer.measure(
+            setting, folder=pathlib.Path(folder), clock=time.perf_counter
+        )
+    document = {
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "setting": dataclasses.asdict(setting) | {"model": args.model},
+        "result": dataclasses.asdict(result),
+    }
+    if args.json:
+        print(json.dumps(document, indent=2))
+        return 0
+    print(
+        f"{args.model}, {args.batch_size} x {args.inputs} tokens -> {args.generated} "
+        f"ids, beams {args.beams}: {result.seconds:.2f} s, "
+        f"{result.ids_per_second:.1f} ids/s"
+    )
+    if result.ratio is None or result.ratio_spread is None:
+        print("transformers is not installed here: nothing to compare with")
+        return 0
+    low, high = result.ratio_spread
+    print(
+        f"transformers: {result.peer_seconds:.2f} s; ours is {result.ratio:.2f} times "
+        f"as fast ({low:.2f} to {high:.2f}); {result.same_ids_percent:.1f} % of the "
+        "ids are the same"
+    )
+    return 0
+
+
+def _model(name: str) -> Any:
+    """The shape of a packaged gin file."""
+    from xtl_jax.cli import config as configs
+    from xtl_jax.errors import near
+    from xtl_jax.model.sizes import ModelConfig
+
+    folder = configs.folder() / "models"
+    names = sorted(path.stem for path in folder.glob("*.gin"))
+    if name not in names:
+        raise UserError(f"--model={name}: no such shape; near: {near(name, names)}")
+    path = folder / f"{name}.gin"
+    bindings = configs.parse(path.read_text(encoding="utf-8"), source=str(path))
+    fields = {b.field: b.value for b in bindings if b.owner == "ModelConfig"}
+    return ModelConfig(**{**fields, "vocab": fields.get("vocab") or 32_000})
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ def add_parser(subparsers: Any) -> None:
         help="a task (mlqa.ar), a family with --language, or a mixture",
     )
     parser.add_argument("--language", help="such as ar; for MLQA also CONTEXT-QUESTION")
-    parser.add_argument("--split", help="default: the first split that the task has")
+    parser.add_argument("--split", help="default: the first split that is here")
     parser.add_argument("--n", type=int, default=1, help="examples (default: 1)")
     parser.add_argument("--skip", type=int, default=0, help="examples to pass over")
     parser.add_argument("--json", action="store_true", help="one JSON document")
@@ -76,8 +76,16 @@ def run(args: argparse.Namespace) -> int:
     else:
         family, language = mixture_settings.find_task(asked.task)
     family.check_language(language)
-    split = args.split or family.splits_of(language)[0]
     settings = task_settings.settings(args)
+    splits = (args.split,) if args.split else family.splits_of(language)
+    split = next(
+        (
+            each
+            for each in splits
+            if loading.find_source(family, language, split=each, settings=settings)
+        ),
+        splits[0],
+    )
     dropped: Counter[str] = Counter()
     rows = loading.rows(
         family, language, split=split, settings=settings, dropped=dropped

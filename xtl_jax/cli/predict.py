@@ -58,6 +58,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--examples", type=int, help="only the first N of each set")
     parser.add_argument("--batch_size", type=int, help="rows decoded together")
     parser.add_argument("--decode_length", type=int, help="ids at most")
+    parser.add_argument("--beams", type=int, help="1: greedy; more: search")
+    parser.add_argument(
+        "--length_penalty", type=float, help="exponent of the length in a search"
+    )
+    parser.add_argument(
+        "--beam_rule",
+        choices=("t5x", "huggingface"),
+        help="whose score of a text, and whose end of a search",
+    )
     parser.add_argument(
         "--classify",
         choices=("generate", "rank"),
@@ -102,6 +111,9 @@ def run(arguments: argparse.Namespace) -> int:
         "cache_dir": arguments.cache_dir,
         "predict_batch_size": arguments.batch_size,
         "decode_length": arguments.decode_length,
+        "beams": arguments.beams,
+        "length_penalty": arguments.length_penalty,
+        "beam_rule": arguments.beam_rule,
         "classify": arguments.classify,
         "rank_by": arguments.rank_by,
         "embed_layer": arguments.embed_layer,

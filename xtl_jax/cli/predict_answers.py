@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from xtl_jax.data.store import Store
     from xtl_jax.data.vocabulary import Vocabulary
+    from xtl_jax.infer import model as models
     from xtl_jax.infer.records import Option
     from xtl_jax.model.sizes import ModelConfig
     from xtl_jax.train.config import RunConfig
@@ -70,10 +71,19 @@ def answer(
         decode_length=by.decode_length,
         batch_size=by.run.predict_batch_size,
         first=examples,
+        method=_decoding(by.run),
         put=by.put,
         progress=progress,
     )
     return [Answer(each.text, each.log_probability) for each in found]
+
+
+def _decoding(run: RunConfig) -> models.Method:
+    from xtl_jax.infer import model as models
+
+    return models.method(
+        beams=run.beams, length_penalty=run.length_penalty, rule=run.beam_rule
+    )
 
 
 def with_candidates(
@@ -174,4 +184,13 @@ def method(family: Family, by: Predictor) -> dict[str, Any]:
     shared = {"input_length": by.run.lengths["inputs"], "dtype": by.model.dtype}
     if is_ranked(family, by.run):
         return {"method": "rank", "rank_by": by.run.rank_by, **shared}
-    return {"method": "greedy", "max_length": by.decode_length, **shared}
+    if by.run.beams == 1:
+        return {"method": "greedy", "max_length": by.decode_length, **shared}
+    return {
+        "method": "beam",
+        "beams": by.run.beams,
+        "length_penalty": by.run.length_penalty,
+        "rule": by.run.beam_rule,
+        "max_length": by.decode_length,
+        **shared,
+    }

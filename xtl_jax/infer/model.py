@@ -151,6 +151,7 @@ class LoadedModel:
 
 
 Method = decoding.Sampling | beam.BeamSearch
+GREEDY = decoding.GREEDY
 
 
 def method(
@@ -197,7 +198,7 @@ def generate(
     *,
     max_length: int,
     vocabulary_size: int,
-    method: Method = decoding.GREEDY,
+    method: Method = GREEDY,
     prefix: Int[Array, "batch forced"] | None = None,
 ) -> decoding.Decoded:
     """Compiled decoding, one text a row; one compilation per shape of `inputs`."""

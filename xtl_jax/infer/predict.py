@@ -38,10 +38,11 @@ def predict(
     decode_length: int,
     batch_size: int,
     first: int | None = None,
+    method: models.Method = models.GREEDY,
     put: Callable[[np.ndarray], Any] = lambda rows: rows,
     progress: Callable[[int], None] = lambda examples: None,
 ) -> list[Prediction]:
-    """Greedy predictions for a split, in its order.
+    """Predictions for a split, in its order.
 
     Args:
         config: the model's shape.
@@ -52,6 +53,7 @@ def predict(
         decode_length: ids at most.
         batch_size: rows decoded together.
         first: only so many examples.
+        method: how texts are decoded.
         put: lays a batch out on devices.
         progress: told how many examples are done.
     """
@@ -73,6 +75,7 @@ def predict(
             params,
             put(batch.encoder_input_tokens),
             max_length=decode_length,
+            method=method,
             vocabulary_size=vocabulary.size,
         )
         tokens = np.asarray(decoded.tokens)

@@ -73,7 +73,7 @@ class Prefix(NamedTuple):
         return cls(ids=ids, lengths=jnp.sum(ids > 0, axis=1))
 
     def apply(self, log_probs: Array, index: Array) -> Array:
-        """Log-probabilities [batch, ..., vocab]; a forced id is certain, at no cost."""
+        """Logits or log-probabilities [batch, ..., vocab]; a forced id is certain."""
         place = jnp.minimum(index, self.ids.shape[1] - 1)
         certain = jax.nn.one_hot(
             jnp.take(self.ids, place, axis=1), log_probs.shape[-1], dtype=bool
@@ -199,14 +199,16 @@ def decode(
         index, ids, tokens, gains, done, cache = state
         logits, cache = next_logits(config, params, cache, ids, index, cross_bias)
         logits = only_real(logits, vocabulary_size)
-        log_probs = jax.nn.log_softmax(logits, axis=-1)
         if prefix is not None:
-            log_probs = Prefix.of(prefix).apply(log_probs, index)
+            logits = Prefix.of(prefix).apply(logits, index)
         if sampling.temperature == 0.0:
-            chosen = jnp.argmax(log_probs, axis=-1).astype(jnp.int32)
+            # XLA's argmax takes three times as long on a CPU.
+            chosen = jax.lax.top_k(logits, 1)[1][:, 0]
         else:
-            chosen = _draw(log_probs, sampling, index)
-        gain = jnp.take_along_axis(log_probs, chosen[:, None], axis=-1)[:, 0]
+            chosen = _draw(logits, sampling, index)
+        # Log-probabilities of a whole vocabulary are never needed.
+        gain = jnp.take_along_axis(logits, chosen[:, None], axis=-1)[:, 0]
+        gain = gain - jax.nn.logsumexp(logits, axis=-1)
         chosen = jnp.where(done, PAD, chosen)
         write = jax.lax.dynamic_update_slice_in_dim
         tokens = write(tokens, chosen[:, None], index, axis=1)
@@ -232,14 +234,14 @@ def decode(
 
 
 def _draw(
-    log_probs: Float[Array, "batch vocab"], sampling: Sampling, index: Array
+    logits: Float[Array, "batch vocab"], sampling: Sampling, index: Array
 ) -> Int[Array, " batch"]:
     """One id a row."""
     key = jax.random.fold_in(jax.random.key(sampling.seed), index)
     keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(
-        jnp.arange(log_probs.shape[0])
+        jnp.arange(logits.shape[0])
     )
-    allowed = within(log_probs / sampling.temperature, sampling)
+    allowed = within(logits / sampling.temperature, sampling)
     return jax.vmap(jax.random.categorical)(keys, allowed).astype(jnp.int32)
 
 

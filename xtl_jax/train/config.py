@@ -18,6 +18,7 @@ from xtl_jax.errors import UserError, near
 Optimizer = Literal["adafactor", "adamw"]
 Schedule = Literal["constant", "linear", "rsqrt"]
 Classify = Literal["generate", "rank"]
+BeamRule = Literal["t5x", "huggingface"]
 RankBy = Literal["sum", "mean"]
 # Where things lie or how often they happen on this machine: no part of what is
 # computed, so a run may be continued with other values.
@@ -27,6 +28,7 @@ MUTABLE = frozenset(
         *("log_period", "save_period", "eval_period", "keep", "eval_examples"),
         *("evaluate", "evaluate_examples", "predict_batch_size", "decode_length"),
         *("classify", "rank_by", "embed_layer"),
+        *("beams", "length_penalty", "beam_rule"),
         *("initial_checkpoint", "vocabulary"),
     }
 )
@@ -75,6 +77,9 @@ class RunConfig:
         evaluate_examples: first examples of each evaluation set, 0 for all.
         predict_batch_size: rows per batch when predicting.
         decode_length: ids that a prediction has at most.
+        beams: 1 decodes greedily; more search for the most probable text.
+        length_penalty: exponent of the length in a search's score.
+        beam_rule: whose score and end of the search, "t5x" or "huggingface".
         classify: "generate" decodes the label of a classification, "rank" takes the one
             whose text is the most likely.
         rank_by: what options are ranked by: "sum" the log-likelihood of their text,
@@ -118,6 +123,9 @@ class RunConfig:
     evaluate_examples: int = 0
     predict_batch_size: int = 64
     decode_length: int = 0
+    beams: int = 1
+    length_penalty: float = 0.6
+    beam_rule: BeamRule = "t5x"
     classify: Classify = "generate"
     rank_by: RankBy = "sum"
     embed_layer: int = -1
@@ -129,9 +137,10 @@ class RunConfig:
         _whole(self, steps=0, batch_size=1, microbatches=1, seed=0, extra_ids=0)
         _whole(self, log_period=1, save_period=1, eval_period=1, keep=1)
         _whole(self, eval_examples=1, evaluate_examples=0, predict_batch_size=1)
-        _whole(self, warmup_steps=0, decode_length=0, embed_layer=-1)
+        _whole(self, warmup_steps=0, decode_length=0, embed_layer=-1, beams=1)
         _choice(self, "optimizer", get_args(Optimizer))
         _choice(self, "schedule", get_args(Schedule))
+        _choice(self, "beam_rule", get_args(BeamRule))
         _choice(self, "classify", get_args(Classify))
         _choice(self, "rank_by", get_args(RankBy))
         lengths = self.lengths
