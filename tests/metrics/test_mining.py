@@ -163,4 +163,3 @@ def test_bad_input_is_refused():
         mining.MiningOptions(margin="log")  # pyright: ignore
     with pytest.raises(ValueError, match="neighbours must be 1 or more"):
         mining.MiningOptions(neighbours=0)
-
