@@ -12,14 +12,12 @@ the next one with the same source goes on with it.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import math
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,23 +25,31 @@ from etils import epath
 
 import xtl_jax
 from xtl_jax.checkpoint import find, huggingface, names, ours, store, t5x, zarr
+from xtl_jax.checkpoint.partial import RECORD, claimed, fingerprint
 from xtl_jax.data import vocabulary as vocabularies
 from xtl_jax.errors import UserError
 from xtl_jax.model.sizes import ModelConfig
 
-RECORD = "convert.json"
 _CHECKPOINT = re.compile(r"checkpoint_(\d+)")
 # What T5X's code fixes and its checkpoints do not hold.
 _FIXED_IN_T5X = ("max_distance", "norm_epsilon")
 
 
-class Tokenizer(NamedTuple):
-    """A SentencePiece model in mT5's layout, sentinels included."""
+class Vocabulary(NamedTuple):
+    """What is known of a checkpoint's ids.
 
-    path: str
-    model: bytes
+    Attributes:
+        size: ids that may be generated; rows of the model beyond them are padding.
+        sha256: of its contents; None where they are not known.
+        model: SentencePiece model in mT5's layout, sentinels included; None where there
+            is none, as for a model of bytes.
+        path: where that was read.
+    """
+
     size: int
-    sha256: str
+    sha256: str | None = None
+    model: bytes | None = None
+    path: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,14 +61,14 @@ class Plan:
         source: its arrays, under the step that the destination will have.
         to: the destination's format.
         destination: the folder to make.
-        tokenizer: what is known of the source's.
+        vocabulary: the source's, and the destination's.
     """
 
     found: find.Found
     source: names.Source
     to: find.Kind
     destination: pathlib.Path
-    tokenizer: Tokenizer | None
+    vocabulary: Vocabulary
 
     @property
     def partial(self) -> pathlib.Path:
@@ -110,9 +116,9 @@ def plan(
         source=source,
         to=to,
         destination=where,
-        tokenizer=_tokenizer(found, source.config, vocabulary),
+        vocabulary=_vocabulary(found, source.config, vocabulary),
     )
-    inside = pathlib.Path(_folder(planned))
+    inside = pathlib.Path(_folder(found)).absolute()
     if inside == where or inside in where.parents:
         raise UserError(
             f"{where} lies inside the checkpoint {inside}: give another DST"
@@ -141,7 +147,7 @@ def run(
             the disk fails: nothing is removed.
     """
     partial = plan.partial
-    with _claimed(plan):
+    with claimed(partial, record=_record(plan)):
         try:
             _write(plan, epath.Path(partial), done=done)
             check(partial)
@@ -220,15 +226,16 @@ def _check_for_t5x(source: names.Source) -> None:
             )
 
 
-def _tokenizer(
+def _vocabulary(
     found: find.Found, config: ModelConfig, given: str | None
-) -> Tokenizer | None:
-    """The vocabulary of a checkpoint, if there is one of SentencePiece.
+) -> Vocabulary:
+    """The vocabulary of a checkpoint: given, beside it, or the one it was trained with.
 
     Raises:
         UserError: it has more ids than the model has rows, or is not the run's own.
     """
     described = ours.describe(found.folder) if found.kind == "xtl" else None
+    trained_with = described.vocabulary_sha256 if described else None
     beside = found.folder / huggingface.VOCABULARY
     extra_ids = described.extra_ids if described else 0
     if given is None and beside.is_file():
@@ -236,21 +243,20 @@ def _tokenizer(
     elif given is None and described:
         given = _of_run(described)
     if given is None:
-        return None
+        return Vocabulary(found.vocabulary_size(config), trained_with)
     if given == vocabularies.BYTES:
         raise UserError(
             "--vocabulary bytes is no file; a model of bytes is converted without it"
         )
-    vocabulary = vocabularies.load(given, extra_ids=extra_ids)
-    trained_with = described.vocabulary_sha256 if described else None
-    if trained_with not in (None, vocabulary.sha256):
+    loaded = vocabularies.load(given, extra_ids=extra_ids)
+    if trained_with not in (None, loaded.sha256):
         raise UserError(
             f"the vocabulary {given} is not the one that {found.folder} was trained "
             "with (another checksum): its ids would mean other pieces"
         )
-    config.with_vocabulary(vocabulary.size)
-    assert isinstance(vocabulary, vocabularies.PieceVocabulary)
-    return Tokenizer(given, vocabulary.content, vocabulary.size, vocabulary.sha256)
+    config.with_vocabulary(loaded.size)
+    assert isinstance(loaded, vocabularies.PieceVocabulary)
+    return Vocabulary(loaded.size, loaded.sha256, loaded.content, given)
 
 
 def _of_run(described: ours.Description) -> str | None:
@@ -285,100 +291,35 @@ def _write(plan: Plan, partial: epath.Path, *, done: zarr.Done) -> None:
         if not _CHECKPOINT.fullmatch(plan.destination.name):
             partial = partial / f"checkpoint_{plan.source.step}"
         t5x.write(plan.source, partial, done=done)
-    elif plan.to == "huggingface":
-        model = plan.tokenizer.model if plan.tokenizer else None
-        huggingface.write(plan.source, partial, vocabulary=model, done=done)
-    else:
-        known = {}
-        if plan.tokenizer:
-            known = {
-                "vocabulary_size": plan.tokenizer.size,
-                "vocabulary_sha256": plan.tokenizer.sha256,
-            }
-            (partial / huggingface.VOCABULARY).write_bytes(plan.tokenizer.model)
-        ours.write(plan.source, partial, vocabulary=known, done=done)
-
-
-@contextlib.contextmanager
-def _claimed(plan: Plan) -> Iterator[None]:
-    """The partial folder, while no other process may write into it.
-
-    Raises:
-        UserError: it belongs to another conversion, or another process is at work.
-    """
-    import fcntl
-
-    partial, record = plan.partial, plan.partial / RECORD
-    mend = f"remove {partial} to begin anew, or give another DST"
-    if partial.is_dir() and any(partial.iterdir()) and not record.is_file():
-        raise UserError(f"{partial} is no conversion that was stopped: {mend}")
-    partial.mkdir(parents=True, exist_ok=True)
-    wanted = json.loads(json.dumps(_record(plan)))
-    with record.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed
-        except BlockingIOError:
-            raise UserError(
-                f"another process is converting into {partial}: wait for it, or give "
-                "another DST"
-            ) from None
-        file.seek(0)
-        text = file.read()
-        if not text:
-            file.write(json.dumps(wanted))
-            file.flush()
-        elif differing := _differing(text, wanted):
-            raise UserError(
-                f"{partial} is of a stopped conversion with another {differing}: {mend}"
-            )
-        yield
+        return
+    ids, model = plan.vocabulary, plan.vocabulary.model
+    if plan.to == "huggingface":
+        huggingface.write(
+            plan.source, partial, vocabulary=model, vocabulary_size=ids.size, done=done
+        )
+        return
+    if model is not None:
+        (partial / huggingface.VOCABULARY).write_bytes(model)
+    known: dict[str, Any] = {"vocabulary_size": ids.size}
+    if ids.sha256 is not None:
+        known["vocabulary_sha256"] = ids.sha256
+    ours.write(plan.source, partial, vocabulary=known, done=done)
 
 
 def _record(plan: Plan) -> dict[str, Any]:
     """What makes two conversions the same."""
     return {
-        "source": str(plan.found.folder),
-        "files of the source": _files(plan),
+        "source": str(_folder(plan.found).absolute()),
+        "files of the source": fingerprint(_folder(plan.found)),
         "format": plan.to,
         "step": plan.source.step,
-        "vocabulary": plan.tokenizer.sha256 if plan.tokenizer else None,
+        "vocabulary": plan.vocabulary.sha256,
         "version of xtl_jax": xtl_jax.__version__,
     }
 
 
-def _differing(text: str, wanted: dict[str, Any]) -> str:
-    """Names of what differs between a record and what it should say."""
-    try:
-        found = json.loads(text)
-        return ", ".join(name for name in wanted if found[name] != wanted[name])
-    except (ValueError, KeyError, TypeError):
-        return f"{RECORD} (it cannot be read)"
-
-
-def _folder(plan: Plan) -> epath.Path:
+def _folder(found: find.Found) -> epath.Path:
     """The folder that holds the source's arrays and nothing that changes."""
-    found = plan.found
     if found.kind != "xtl":
         return found.folder
     return store.state_folder(found.folder, step=found.step)[0].parent
-
-
-def _files(plan: Plan) -> dict[str, Any]:
-    """Size and time stamp of the source's files by name.
-
-    Of a bucket only the top level is looked at: each look is a request.
-    """
-    folder = _folder(plan)
-    if "://" in str(folder):
-        return {
-            child.name: [child.stat().length, int(child.stat().mtime)]
-            for child in folder.iterdir()
-            if child.is_file()
-        }
-    local = pathlib.Path(folder)
-    found = {}
-    for path in sorted(local.rglob("*")):
-        if path.is_file():
-            status = path.stat()
-            found[str(path.relative_to(local))] = [status.st_size, status.st_mtime_ns]
-    return found

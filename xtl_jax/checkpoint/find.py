@@ -22,6 +22,7 @@ from etils import epath
 
 from xtl_jax.checkpoint import huggingface, names, ours, store, t5x
 from xtl_jax.errors import UserError
+from xtl_jax.model.sizes import ModelConfig
 
 Kind = Literal["xtl", "t5x", "huggingface"]
 
@@ -53,6 +54,14 @@ class Found:
         if self.kind == "t5x":
             return t5x.source(self.folder)
         return huggingface.source(self.folder)
+
+    def vocabulary_size(self, config: ModelConfig) -> int:
+        """Ids that may be generated; all rows of the model where nothing says so."""
+        if self.kind == "xtl":
+            return ours.describe(self.folder).vocabulary_size
+        if self.kind == "huggingface":
+            return huggingface.vocabulary_size(self.folder, rows=config.vocab)
+        return config.vocab
 
 
 def find(path: str, *, step: int | None = None) -> Found:

@@ -10,11 +10,10 @@ A model without `lm_head.weight` shares its embedding and scales the head's inpu
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -46,8 +45,8 @@ _BLOCKS = {
 # Copies of `shared.weight` that some versions write too.
 _COPIES = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}
 _EMBEDDING, _HEAD = "shared.weight", "lm_head.weight"
-_WEIGHTS = ("F32", "BF16", "F16", "F64")
 VOCABULARY = "spiece.model"
+_GENERATION = "generation_config.json"
 
 Read = Callable[[], np.ndarray]
 
@@ -85,6 +84,16 @@ def source(folder: epath.Path) -> names.Source:
     )
 
 
+def vocabulary_size(folder: epath.Path, *, rows: int) -> int:
+    """Ids that may be generated: all `rows`, or those before the ones never to be."""
+    path = folder / _GENERATION
+    if not path.is_file():
+        return rows
+    never = _json(path).get("suppress_tokens")
+    size = rows - len(never) if isinstance(never, list) else rows
+    return size if size > 0 and never == list(range(size, rows)) else rows
+
+
 def foreign(path: str, layer: int | None) -> str:
     """Hugging Face's name of one of our arrays.
 
@@ -113,6 +122,7 @@ def write(
     folder: epath.Path,
     *,
     vocabulary: bytes | None = None,
+    vocabulary_size: int | None = None,
     done: Done = nothing,
 ) -> None:
     """Write a folder that `MT5ForConditionalGeneration.from_pretrained` loads.
@@ -122,6 +132,8 @@ def write(
         folder: made where it is missing; whole shards in it are kept (a conversion that
             was stopped goes on).
         vocabulary: the SentencePiece model, written as `spiece.model`.
+        vocabulary_size: ids that exist, if fewer than rows: the others are kept from
+            being generated, as they are here.
         done: told the name and bytes of each array.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +160,12 @@ def write(
         }
         (folder / "tokenizer_config.json").write_text(_dumps(tokenizer))
     ids = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
-    (folder / "generation_config.json").write_text(_dumps(ids))
+    generation: dict[str, Any] = dict(ids)
+    rows = source.config.vocab
+    if vocabulary_size is not None and vocabulary_size < rows:
+        generation["suppress_tokens"] = list(range(vocabulary_size, rows))
+        generation["renormalize_logits"] = True  # probabilities of real ids add up to 1
+    (folder / _GENERATION).write_text(_dumps(generation))
     # Last: without it nothing takes the folder for a checkpoint.
     (folder / "config.json").write_text(_dumps(_config_json(source.config, ids)))
 
@@ -248,11 +265,7 @@ def _tensors(folder: epath.Path) -> dict[str, Read]:
 
 
 def _of_file(path: epath.Path) -> dict[str, Read]:
-    if path.suffix == ".bin":
-        return pytorch.tensors(path)
-    with _opened(path) as file:
-        found = list(file.keys())
-    return {name: functools.partial(_tensor, path, name) for name in found}
+    return (pytorch if path.suffix == ".bin" else safetensors).tensors(path)
 
 
 def _sharded(folder: epath.Path, index: epath.Path, suffix: str) -> dict[str, Read]:
@@ -262,36 +275,12 @@ def _sharded(folder: epath.Path, index: epath.Path, suffix: str) -> dict[str, Re
     for name in table.values():
         if not re.fullmatch(rf"[\w.-]+\.{suffix}", str(name)):
             raise UserError(f"{index} names a file outside its folder: {name!r}")
-    if suffix == "safetensors":
-        return {
-            tensor: functools.partial(_tensor, folder / name, tensor)
-            for tensor, name in table.items()
-        }
     found: dict[str, Read] = {}
     for name in sorted(set(table.values())):
-        found |= pytorch.tensors(folder / name)
-    return found
-
-
-def _tensor(path: epath.Path, name: str) -> np.ndarray:
-    with _opened(path) as file:
-        kind = file.get_slice(name).get_dtype()
-        if kind not in _WEIGHTS:
-            raise UserError(
-                f"{path}: {name} holds {kind}; weights are {', '.join(_WEIGHTS)} "
-                "(quantised ones cannot be read): save the checkpoint again"
-            )
-        return np.asarray(file.get_tensor(name), np.float32)
-
-
-@contextlib.contextmanager
-def _opened(path: epath.Path) -> Iterator[Any]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            yield file
-    except (SafetensorError, OSError) as error:
+        found |= _of_file(folder / name)
+    if lost := sorted(set(table) - set(found)):
         raise UserError(
-            f"{path} is missing or damaged ({error}); copy the checkpoint again"
-        ) from error
+            f"{index} names {len(lost)} tensors that its files lack ({lost[:3]}): copy "
+            "the checkpoint again"
+        )
+    return found

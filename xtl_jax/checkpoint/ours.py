@@ -23,11 +23,9 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 import xtl_jax
-from xtl_jax.checkpoint import names, orbax_tree, store, zarr
+from xtl_jax.checkpoint import RUN_FORMAT, names, orbax_tree, store, zarr
 from xtl_jax.errors import UserError
 from xtl_jax.model.sizes import ModelConfig
-
-FORMAT = 1  # of `run.json`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -145,7 +143,7 @@ def write(
             done=done,
         )
     document = {
-        "version": FORMAT,
+        "version": RUN_FORMAT,
         "model": dataclasses.asdict(source.config),
         "environment": {"xtl_jax": xtl_jax.__version__, **(vocabulary or {})},
         "converted_from": source.name,

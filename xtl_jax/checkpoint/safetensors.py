@@ -1,23 +1,34 @@
-"""Safetensors files written array by array.
+"""Safetensors files, read and written array by array.
 
 The library writes a file from all its tensors at once; of the largest mT5 that would be
-tens of gigabytes. The format is simple enough to stream: the length of a JSON header (8
-bytes, little endian), the header, then the arrays one after the other. Reading is left
-to the library.
+tens of gigabytes. It reads local files only, through a mapping that doubles the memory
+of an array. The format is simple enough to do both here: the length of a JSON header (8
+bytes, little endian), the header, then the arrays one after the other.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 from etils import epath
 
 from xtl_jax.checkpoint.zarr import Done, nothing
+from xtl_jax.errors import UserError
 
+_DTYPES: dict[str, Any] = {
+    "F32": np.dtype("<f4"),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "F16": np.dtype("<f2"),
+    "F64": np.dtype("<f8"),
+}
+_HEADER_BYTES = 10**8  # the library's own limit
 SHARD_BYTES = 5 * 10**9  # transformers' own limit
 _BLOCK = 1 << 24  # elements turned at a time: 64 MiB
 
@@ -34,6 +45,68 @@ class Tensor:
     def size(self) -> int:
         """Bytes."""
         return 4 * math.prod(self.shape)
+
+
+def tensors(path: epath.Path) -> dict[str, Callable[[], np.ndarray]]:
+    """Names to functions that read each tensor as float32.
+
+    Raises:
+        UserError: the file is missing, not whole, or its header makes no sense. Reading
+            a tensor of another kind of numbers names it.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= _HEADER_BYTES:
+                raise ValueError(f"a header of {length} bytes")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        held = path.stat().length - 8 - length
+        needed = max(int(each["data_offsets"][1]) for each in header.values())
+        if needed != held:
+            raise ValueError(f"it holds {held} bytes of tensors, {needed} are needed")
+        return {
+            name: functools.partial(
+                _read,
+                path,
+                name,
+                kind=str(each["dtype"]),
+                shape=tuple(int(size) for size in each["shape"]),
+                start=8 + length + int(each["data_offsets"][0]),
+                size=int(each["data_offsets"][1]) - int(each["data_offsets"][0]),
+            )
+            for name, each in header.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} is missing or damaged ({error}); copy the checkpoint again"
+        ) from error
+
+
+def _read(
+    path: epath.Path,
+    name: str,
+    *,
+    kind: str,
+    shape: tuple[int, ...],
+    start: int,
+    size: int,
+) -> np.ndarray:
+    if kind not in _DTYPES:
+        raise UserError(
+            f"{path}: {name} holds {kind}; weights are {', '.join(_DTYPES)} (quantised "
+            "ones cannot be read): save the checkpoint again"
+        )
+    dtype = _DTYPES[kind]
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(size)
+        return np.asarray(np.frombuffer(data, dtype).reshape(shape), np.float32)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: {name} is damaged ({error}); copy the checkpoint again"
+        ) from error
 
 
 def write(

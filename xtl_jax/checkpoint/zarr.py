@@ -85,6 +85,9 @@ def write(
 
     Returns:
         The spec for the checkpoint's index.
+
+    Raises:
+        OSError: it cannot be written; the disk may be full.
     """
     import tensorstore
 
@@ -98,15 +101,17 @@ def write(
         partial = folder / f"{name}.partial"
         if partial.exists():
             partial.rmtree()
-        opened = tensorstore.open(
-            {
-                "driver": "zarr",
-                "kvstore": _kvstore(partial),
-                "metadata": {**metadata, "dtype": "<f4", "dimension_separator": "."},
-            },
-            create=True,
-        ).result()
-        opened.write(read()).result()
+        array = read()
+        spec = {
+            "driver": "zarr",
+            "kvstore": _kvstore(partial),
+            "metadata": {**metadata, "dtype": "<f4", "dimension_separator": "."},
+        }
+        try:
+            opened = tensorstore.open(spec, create=True).result()
+            opened.write(array).result()
+        except ValueError as error:  # tensorstore's for a full disk too
+            raise OSError(str(error).partition(" [")[0]) from error
         partial.rename(final)
     done(name, 4 * math.prod(shape))
     return {

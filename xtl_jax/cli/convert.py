@@ -33,7 +33,7 @@ EXAMPLE = """examples:
 
 # A model in memory for the probe: its arrays, jax's copies of them, and what else runs.
 _PROBE_BYTES_PER_PARAMETER = 8
-_PROBE_BYTES = 10**9
+_PROBE_BYTES = 1.2e9
 _PARITY_GB = 5.0
 
 
@@ -67,7 +67,7 @@ def add_parser(commands: Any) -> None:
         default=_PARITY_GB,
         metavar="GB",
         help="memory that comparing logits may take; models that need more are not "
-        "compared (default: %(default)s, enough for 500M parameters)",
+        "compared (default: %(default)s, enough for Small)",
     )
     parser.add_argument(
         "--no_parity", action="store_true", help="do not compare logits"
@@ -104,7 +104,6 @@ def run(arguments: argparse.Namespace) -> int:
 
         convert.run(plan, done=done, check=probe.compare)
     counts = convert.parts(plan.source.config)
-    tokenizer = plan.tokenizer
     document = {
         "source": str(plan.found.folder),
         "source_format": plan.found.kind,
@@ -112,7 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
         "format": plan.to,
         "step": plan.source.step,
         "parameters": {"total": sum(counts.values()), **counts},
-        "vocabulary": tokenizer and {"path": tokenizer.path, "size": tokenizer.size},
+        "vocabulary": plan.vocabulary.path,
+        "vocabulary_size": plan.vocabulary.size,
         "largest_logit_difference": probe.difference,
         "went_on": went_on,
         "seconds": round(time.monotonic() - began, 1),
@@ -206,18 +206,12 @@ def _print(document: dict[str, Any], plan: Plan, *, why_not: str) -> None:
         markup=False,
         soft_wrap=True,
     )
-    if plan.tokenizer:
-        spare = plan.source.config.vocab - plan.tokenizer.size
-        console.print(
-            f"vocabulary {plan.tokenizer.path}: {plan.tokenizer.size:,} pieces, "
-            f"{spare:,} rows without one",
-            markup=False,
-            soft_wrap=True,
-        )
+    ids, rows = plan.vocabulary, plan.source.config.vocab
+    told = f"{ids.size:,} ids"
+    if ids.size < rows and plan.to != "t5x":
+        told += f", the other {rows - ids.size:,} rows are never generated"
+    if ids.path:
+        told = f"vocabulary {ids.path}: {told}"
     elif plan.to == "huggingface":
-        console.print(
-            "no tokenizer was written: give the model's SentencePiece file with "
-            "--vocabulary",
-            markup=False,
-            soft_wrap=True,
-        )
+        told = f"{told}; no tokenizer was written: give its file with --vocabulary"
+    console.print(told, markup=False, soft_wrap=True)

@@ -27,7 +27,6 @@ PACKAGES = {
     "tensorflow": "making caches",
     "tensorflow-text": "making caches",
     "tensorflow-datasets": "data by TFDS",
-    "safetensors": "Hugging Face checkpoints",
     "tensorstore": "T5X checkpoints",
     "jinja2": "report.html",
     "tensorboardX": "TensorBoard events",

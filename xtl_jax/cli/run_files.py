@@ -13,12 +13,12 @@ from importlib import metadata
 from typing import Any
 
 import xtl_jax
+from xtl_jax.checkpoint import RUN_FORMAT
 from xtl_jax.cli.config import Config
 from xtl_jax.errors import UserError
 from xtl_jax.infer import records
 from xtl_jax.train import config as train_config
 
-FORMAT = 1
 _PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "sentencepiece")
 
 
@@ -29,7 +29,7 @@ def document(
     import jax
 
     return {
-        "version": FORMAT,
+        "version": RUN_FORMAT,
         **config.to_json(),
         "feed": dict(feed),
         "environment": {
@@ -50,14 +50,19 @@ def read(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     """`run.json` of a run, or None where there is none.
 
     Raises:
-        UserError: it is not complete.
+        UserError: it is not complete, or of a converted checkpoint.
     """
     path = pathlib.Path(run_dir) / "run.json"
     if not path.is_file():
         return None
     found = records.read_document(path)
-    if found.get("version") != FORMAT:
+    if found.get("version") != RUN_FORMAT:
         raise UserError(f"{path} was not written by this version of xtl train")
+    if "run" not in found:
+        raise UserError(
+            f"{run_dir} holds a converted checkpoint and no run: start one from it, in "
+            f"another directory, with --gin.INITIAL_CHECKPOINT_PATH={run_dir}"
+        )
     return found
 
 

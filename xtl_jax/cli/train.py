@@ -304,24 +304,23 @@ def _initial_params(config: Config) -> Any | None:
 
 def _with_moments(current: Any, config: Config) -> Any:
     """The state with the optimiser's moments of the initial checkpoint."""
-    from etils import epath
-
-    from xtl_jax.checkpoint import t5x
+    from xtl_jax.checkpoint import find, t5x
     from xtl_jax.train import optimizer as optimizers
 
     run = config.run
-    folder = t5x.newest(epath.Path(run.initial_checkpoint))
-    if folder is None:
+    found = find.find(run.initial_checkpoint)
+    if found.kind != "t5x":
         raise UserError(
             f"RunConfig.restore_optimizer: {run.initial_checkpoint} is no checkpoint "
             "of T5X; set it to False"
         )
-    step, moments = t5x.optimizer_state(folder)
+    step, moments = t5x.optimizer_state(found.folder)
     factor = run.loss_normalizing_factor
     tell(
-        f"optimiser state of {folder} restored, its decay goes on from step {step:,}; "
-        f"the loss is divided by {factor or 'nothing'}: right if the checkpoint was "
-        "trained so (the public mT5: 234496, RunConfig.loss_normalizing_factor)"
+        f"optimiser state of {found.folder} restored, its decay goes on from step "
+        f"{step:,}; the loss is divided by {factor or 'nothing'}: right if the "
+        "checkpoint was trained so (the public mT5: 234496, "
+        "RunConfig.loss_normalizing_factor)"
     )
     state = optimizers.with_moments(
         current.opt_state, config.model, moments=moments, step=step

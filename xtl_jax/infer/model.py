@@ -281,7 +281,14 @@ def load(path: str, *, dtype: str = "float32", step: int | None = None) -> Loade
     found = find.find(path, step=step)
     if found.kind == "xtl":
         return _ours(found.folder, dtype=dtype, step=found.step)
-    return _loaded(found.source(), dtype=dtype, path=str(found.folder))
+    source = found.source()
+    return LoadedModel(
+        config=_computing_in(source.config, dtype),
+        params=names.tree(source),
+        source=str(found.folder),
+        step=source.step,
+        vocabulary_size=found.vocabulary_size(source.config),
+    )
 
 
 def _ours(folder: epath.Path, *, dtype: str, step: int | None) -> LoadedModel:
@@ -293,16 +300,6 @@ def _ours(folder: epath.Path, *, dtype: str, step: int | None) -> LoadedModel:
         source=str(folder / store.FOLDER / str(found)),
         step=found,
         vocabulary_size=described.vocabulary_size,
-    )
-
-
-def _loaded(source: names.Source, *, dtype: str, path: str) -> LoadedModel:
-    return LoadedModel(
-        config=_computing_in(source.config, dtype),
-        params=names.tree(source),
-        source=path,
-        step=source.step,
-        vocabulary_size=source.config.vocab,
     )
 
 
