@@ -114,6 +114,12 @@ _SPANS = {"other_formats": ("panx_spans",)}
 _TYDI = {"family": "tydiqa_goldp", "split": "validation", "own_mean": "TyDi QA"}
 
 
+# What both versions group alike.
+_SHARED_GROUPS = (
+    Group(name="tagging", title="Tagging", tasks=("udpos", "panx")),
+    Group(name="qa", title="Question answering", tasks=("xquad", "mlqa", "tydiqa")),
+)
+
 BENCHMARKS: Mapping[str, Benchmark] = {
     "xtreme": Benchmark(
         name="xtreme",
@@ -135,12 +141,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
                 title="Classification",
                 tasks=("pawsx", "xnli"),
             ),
-            Group(name="tagging", title="Tagging", tasks=("udpos", "panx")),
-            Group(
-                name="qa",
-                title="Question answering",
-                tasks=("xquad", "mlqa", "tydiqa"),
-            ),
+            *_SHARED_GROUPS,
             Group(name="retrieval", title="Retrieval", tasks=("bucc2018", "tatoeba")),
         ),
     ),
@@ -165,12 +166,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
                 title="Classification",
                 tasks=("xnli", "xcopa"),
             ),
-            Group(name="tagging", title="Tagging", tasks=("udpos", "panx")),
-            Group(
-                name="qa",
-                title="Question answering",
-                tasks=("xquad", "mlqa", "tydiqa"),
-            ),
+            *_SHARED_GROUPS,
             Group(name="retrieval", title="Retrieval", tasks=("tatoeba", "mewslix")),
             Group(name="multi_choice", title="Multiple choice", tasks=("xcopa",)),
             Group(
