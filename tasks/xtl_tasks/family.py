@@ -105,6 +105,9 @@ class Family:
     # Targets whose log-likelihood is recorded for every example beside its answer.
     candidates: tuple[str, ...] = ()
     search: Search | None = None  # retrieval: how
+    # Encoders: the family whose head this one trains, where they answer the same
+    # question (a translation, the same rows in another text format); "" is its own.
+    shares_head: str = ""
 
     def __post_init__(self) -> None:
         if self.kind == "classification" and not self.labels:
@@ -119,6 +122,11 @@ class Family:
                 f"Family {self.name!r}: standard languages {sorted(extra)} are not "
                 "among its languages"
             )
+
+    @property
+    def head_name(self) -> str:
+        """Name of the head that an encoder learns this family with."""
+        return "masked_lm" if self.kind == "text" else self.shares_head or self.name
 
     def task_name(self, language: str) -> str:
         """`FAMILY`, or `FAMILY.LANGUAGE` where there are several languages."""

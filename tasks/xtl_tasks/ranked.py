@@ -34,6 +34,7 @@ def ranked(
         labels=(),
         chance=functools.partial(_even, options=len(family.labels)),
         shares=dict.fromkeys(family.splits, family.name),
+        shares_head=family.name,
         card=dataclasses.replace(
             family.card,
             summary=f"{family.card.summary} Options are scored, not named.",

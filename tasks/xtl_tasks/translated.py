@@ -53,6 +53,7 @@ def _family(
     name: str,
     *,
     target: str,
+    head: str,
     languages: tuple[str, ...],
     english: str,
     kind: Kind,
@@ -77,6 +78,7 @@ def _family(
         prompt=prompt,
         metric=metric,
         labels=labels,
+        shares_head=head,
         card=Card(
             summary=f"{english}'s training rows, translated by machine for {target}.",
             trains_on=f"{english} and its translations ({target}_translate_train)",
@@ -93,6 +95,7 @@ def _family(
 XNLI = _family(
     "xnli_translated",
     target="xnli",
+    head="xnli",
     languages=xnli.LANGUAGES,
     english="mnli",
     kind="classification",
@@ -115,6 +118,7 @@ XNLI = _family(
 PAWSX = _family(
     "pawsx_translated",
     target="pawsx",
+    head="pawsx",
     languages=pawsx.LANGUAGES,
     english="pawsx.en",
     kind="classification",
@@ -137,6 +141,7 @@ PAWSX = _family(
 SQUAD = _family(
     "squad_translated",
     target="xquad",
+    head="squad_v1",
     languages=xquad.STANDARD,
     english="squad_v1",
     kind="qa",
@@ -150,6 +155,7 @@ SQUAD = _family(
 TYDIQA = _family(
     "tydiqa_goldp_translated",
     target="tydiqa_goldp",
+    head="tydiqa_goldp",
     languages=tuple(tydiqa_goldp.NAMES),
     english="tydiqa_goldp.en",
     kind="qa",

@@ -6,10 +6,9 @@ the same files: `panx` numbers the tokens and projects exactly, `panx_spans` is 
 
 from __future__ import annotations
 
-import dataclasses
-
 from xtl_jax.data import readers, tagging, tfds_rows
 from xtl_jax.metrics.tagging import SPAN_F1
+from xtl_tasks.as_spans import as_spans
 from xtl_tasks.family import Card, Family
 
 XTREME = (
@@ -81,25 +80,13 @@ FAMILY = Family(
     card=CARD,
 )
 
-SPANS = dataclasses.replace(
+SPANS = as_spans(
     FAMILY,
-    name="panx_spans",
-    prompt=tagging.SPANS.prompt,
-    postprocess=tagging.SPANS.postprocess,
-    place=tagging.SPANS.place,
-    shares=dict.fromkeys(FAMILY.splits, "panx"),
-    card=dataclasses.replace(
-        CARD,
-        summary="PAN-X in mT5's format: PER: a b $$ LOC: c.",
-        trains_on="panx_spans.en",
-        selection="panx_spans.en validation F1 (English only)",
-        traps=(
-            "Entities are put back on tokens from left to right, on the first that "
-            "read so; the share that cannot be placed is reported. mT5's paper has "
-            "another number, over types and texts without positions (mt5_span_f1). "
-            "Where mT5's text would be misread, the places to pass over are named "
-            "with type O, as in O: Paris $$ LOC: Paris; no other target differs from "
-            f"mT5's. {CARD.traps}"
-        ),
+    summary="PAN-X in mT5's format: PER: a b $$ LOC: c.",
+    traps=(
+        "mT5's paper has another number, over types and texts without positions "
+        "(mt5_span_f1). Where mT5's text would be misread, the places to pass over are "
+        "named with type O, as in O: Paris $$ LOC: Paris; no other target differs from "
+        "mT5's."
     ),
 )

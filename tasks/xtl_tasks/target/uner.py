@@ -7,10 +7,9 @@ projects exactly, `uner_spans` is mT5's.
 
 from __future__ import annotations
 
-import dataclasses
-
 from xtl_jax.data import readers, tagging
 from xtl_jax.metrics.tagging import SPAN_F1
+from xtl_tasks.as_spans import as_spans
 from xtl_tasks.family import Card, Family
 
 # Key -> repository and file name, and sentences of train, validation and test.
@@ -89,24 +88,12 @@ FAMILY = Family(
     card=CARD,
 )
 
-SPANS = dataclasses.replace(
+SPANS = as_spans(
     FAMILY,
-    name="uner_spans",
-    prompt=tagging.SPANS.prompt,
-    postprocess=tagging.SPANS.postprocess,
-    place=tagging.SPANS.place,
-    shares=dict.fromkeys(FAMILY.splits, "uner"),
-    card=dataclasses.replace(
-        CARD,
-        summary="UNER in mT5's format: PER: a b $$ LOC: c.",
-        trains_on="uner_spans.en (English EWT)",
-        selection="uner_spans.en validation F1 (English only)",
-        traps=(
-            "Entities are put back on tokens from left to right, on the first that "
-            "read so; the share that cannot be placed is reported. Where mT5's text "
-            "would be misread, the places to pass over are named with type O, as in "
-            "O: Paris $$ LOC: Paris (23 of 60,378 sentences); no other target differs "
-            f"from mT5's. {CARD.traps}"
-        ),
+    summary="UNER in mT5's format: PER: a b $$ LOC: c.",
+    traps=(
+        "Where mT5's text would be misread, the places to pass over are named with "
+        "type O, as in O: Paris $$ LOC: Paris (23 of 60,378 sentences); no other "
+        "target differs from mT5's."
     ),
 )
