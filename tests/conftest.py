@@ -22,7 +22,13 @@ import pytest
 # Shapes and dtypes in the network's signatures are checked at each (traced) call. Must
 # come before the modules are imported.
 jaxtyping.install_import_hook(
-    [f"xtl_jax.model.{name}" for name in ("layers", "t5", "loss", "decoding")],
+    [
+        f"xtl_jax.model.{name}"
+        for name in (
+            *("layers", "pieces", "look_up", "t5", "loss", "decoding"),
+            *("encoder_layers", "encoder", "heads"),
+        )
+    ],
     "beartype.beartype",
 )
 
@@ -129,6 +135,15 @@ def xtl(capfd: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
 
 
 @pytest.fixture(scope="module")
+def optax_promotes():
+    """optax's Adam raises a float to the power of its whole-numbered count."""
+    import jax
+
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture(scope="module")
 def quick_compiles():
     """Compiles in half the time: toy arrays need no optimised code.
 
@@ -162,11 +177,47 @@ def toy():
 @pytest.fixture(scope="session")
 def toy_params(toy):
     """Random parameters of `toy`, norm scales and relative biases too."""
+    return random_params(toy)
+
+
+@pytest.fixture(scope="session")
+def toy_encoder():
+    """A small XLM-R with a head of each kind and a pooler."""
+    from xtl_jax.model.encoder_sizes import EncoderConfig, Head
+
+    return EncoderConfig(
+        architecture="xlm-roberta",
+        vocab=256,
+        embed=32,
+        heads=4,
+        mlp=64,
+        layers=2,
+        positions=40,
+        pooler=True,
+        dropout_rate=0.0,
+        task_heads=(
+            Head(name="xnli", kind="classification", labels=("yes", "maybe", "no")),
+            Head(name="copa", kind="choice"),
+            Head(name="squad_v2", kind="span"),
+            Head(name="udpos", kind="tagging", labels=("NOUN", "VERB", "ADJ", "X")),
+            Head(name="text", kind="masked_lm"),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def toy_encoder_params(toy_encoder):
+    """Random parameters of `toy_encoder`, biases and norms too."""
+    return random_params(toy_encoder)
+
+
+def random_params(config):
+    """Random parameters of any model, as large as trained ones are."""
     from xtl_jax.checkpoint import names
 
     rng = np.random.default_rng(0)
     tree = {}
-    for entry in names.entries(toy):
+    for entry in names.entries(config):
         shape = (*((entry.layers,) if entry.layers else ()), *entry.shape)
         values = rng.normal(size=shape)
         if entry.path.endswith("scale"):

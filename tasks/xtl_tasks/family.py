@@ -82,6 +82,8 @@ class Family:
     # (raw prediction, context=) -> scored text; None: by kind (prompts.postprocess).
     postprocess: Callable[..., str] | None = None
     labels: tuple[str, ...] = ()  # classification: target texts by class id
+    # tagging: every tag there is; empty where only the training rows tell.
+    tags: tuple[str, ...] = ()
     # tagging: (raw prediction, context=) -> tags, and what could not be placed.
     place: Callable[..., Placed] | None = None
     train_languages: tuple[str, ...] | None = None  # None: all that have `train`

@@ -40,6 +40,7 @@ def _family(
     trains_on: str | None = None,
     selection: str | None = None,
     place: Callable[..., tagging.Placed] | None = None,
+    tags: tuple[str, ...] = (),
     search: Search | None = None,
 ) -> Family:
     is_text = kind == "text"
@@ -57,6 +58,7 @@ def _family(
         files={split: (names,) for split, names in files.items()},
         reads_together=search is not None,
         place=place,
+        tags=tags,
         search=search,
         read=read,
         prompt=prompt,
@@ -152,6 +154,7 @@ TAGGING = _family(
     prompt=tagging.POS.prompt,
     postprocess=tagging.POS.postprocess,
     place=tagging.POS.place,
+    tags=readers.UPOS,
     metric=CHUNK_F1,
     summary="Universal parts of speech of generated statements, in UDPOS's format.",
     normaliser="none: tags are compared as they are",

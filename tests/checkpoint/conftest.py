@@ -33,15 +33,25 @@ def settled():
 @pytest.fixture(scope="session")
 def toy_source(toy, toy_params):
     """The toy model as a checkpoint that is read array by array."""
+    return _source(toy, toy_params)
+
+
+@pytest.fixture(scope="session")
+def encoder_source(toy_encoder, toy_encoder_params):
+    """The toy encoder likewise, with all its heads."""
+    return _source(toy_encoder, toy_encoder_params)
+
+
+def _source(config, params):
     from xtl_jax.checkpoint import names
 
     def read(entry, layer):
-        node = toy_params
+        node = params
         for key in entry.path.split("/"):
             node = node[key]
         return node if layer is None else node[layer]
 
-    return names.Source(config=toy, name="toy", step=7, read=read)
+    return names.Source(config=config, name="toy", step=7, read=read)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from etils import epath
 
+import xtl_jax
 from xtl_jax.checkpoint import convert, find, zarr
 from xtl_jax.errors import UserError
 
@@ -43,6 +44,17 @@ def _rewritten(folder, array):
     zarr.write(epath.Path(folder), WI, read=lambda: array, shape=array.shape)
 
 
+def _first_twice(text):
+    """A header whose second tensor lies where the first one does."""
+    header = json.loads(text)
+    first, second = sorted(
+        (each for name, each in header.items() if name != "__metadata__"),
+        key=lambda each: each["data_offsets"],
+    )[:2]
+    second["data_offsets"] = first["data_offsets"]
+    return json.dumps(header, separators=(",", ":"))
+
+
 def _not_a_number(path):
     data = path.read_bytes()
     path.write_bytes(data[:-4] + np.float32(np.nan).tobytes())
@@ -62,7 +74,7 @@ BAD = {
     "t5x chunk corrupt": (
         "t5x",
         lambda f: _flip(f / WI / "0.0", at=300),
-        rf"{WI} is damaged",
+        rf"{WI} is damaged \(.*0\.0",  # the chunk
     ),
     "t5x another size": (
         "t5x",
@@ -113,6 +125,28 @@ BAD = {
             ).replace('{"format":"pt"}', "{}"),
         ),
         r"shared\.weight holds I8; weights are F32",
+    ),
+    "hugging face offsets that overlap": (
+        "huggingface",
+        lambda f: _header(f / WEIGHTS, _first_twice),
+        rf"{WEIGHTS} is missing or damaged \(.* lies at 0 to \d+, not from \d+ on",
+    ),
+    "hugging face another length": (
+        "huggingface",
+        lambda f: _header(
+            f / WEIGHTS, lambda text: text.replace("[256,128]", "[255,128]", 1)
+        ),
+        r"shared\.weight is damaged \(cannot reshape",
+    ),
+    "hugging face tail": (
+        "huggingface",
+        lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes() + b"x"),
+        rf"{WEIGHTS} is missing or damaged \(it holds \d+ bytes of tensors",
+    ),
+    "t5x not a number": (
+        "t5x",
+        lambda f: _rewritten(f, np.full((128, 128), np.inf, np.float32)),
+        r"wi_0/kernel of layer 1 holds NaN or infinity: the file is damaged",
     ),
     "hugging face not a number": (
         "huggingface",
@@ -173,6 +207,32 @@ def test_a_bad_checkpoint_is_one_error_and_nothing_is_left(
     with pytest.raises(UserError, match=message):
         convert_to(source, tmp_path / "new", to)
     assert [path.name for path in tmp_path.iterdir()] == [source.name]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("kind", ["t5x", "huggingface", "xtl"])
+def test_no_model_is_loaded_from_what_is_no_number(
+    t5x_toy, hf_toy, ours_toy, tmp_path, kind
+):
+    """`xtl_jax.load` looks at what it reads, as `xtl convert` does."""
+    folder = {"t5x": t5x_toy, "huggingface": hf_toy, "xtl": ours_toy}[kind]
+    source = shutil.copytree(folder, tmp_path / folder.name)
+    if kind == "huggingface":
+        _not_a_number(source / WEIGHTS)
+    else:
+        array = next(source.rglob("*logits_dense.kernel"))
+        shape = json.loads((array / ".zarray").read_text())["shape"]
+        values = np.ones(shape, np.float32)
+        values[3, 5] = np.nan
+        shutil.rmtree(array)
+        zarr.write(
+            *(epath.Path(array.parent), array.name),
+            read=lambda: values,
+            shape=values.shape,
+            compressor=zarr.GZIP if kind == "t5x" else zarr.ZSTD,
+        )
+    with pytest.raises(UserError, match="logits_dense/kernel holds NaN or infinity"):
+        xtl_jax.load(str(source))
 
 
 def test_a_pickle_that_wants_to_run_code_is_refused(hf_toy, tmp_path, convert_to):

@@ -48,7 +48,7 @@ def test_shards_hold_the_same_arrays(shared, hf_tiny):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "xlm-roberta"}, r"model_type is 'xlm-roberta'; mt5 can be"),
+        ({"model_type": "gpt2"}, r"model_type is 'gpt2'; mt5, xlm-rob"),
         ({"feed_forward_proj": "relu"}, r"feed_forward_proj is 'relu'"),
         ({"d_model": "wide"}, r"ModelConfig\.embed must be a whole number"),
         ({"d_kv": None}, r"ModelConfig\.head_dim must be a whole number"),

@@ -72,8 +72,8 @@ def _tensor(**changes):
         (_tensor(data_offsets=[0, 8]), "it holds 12 bytes of tensors, 8 are needed"),
         (_tensor(shape=[4]), r"a is damaged .*reshape"),
         (_tensor(shape=["x"]), "missing or damaged"),
-        (_tensor(data_offsets=[12, 12]), r"a is damaged"),
-        (_tensor(data_offsets=[-400, 12]), r"a is damaged"),
+        (_tensor(data_offsets=[12, 12]), r"damaged \(a lies at 12 to 12, not from 0"),
+        (_tensor(data_offsets=[-400, 12]), r"damaged \(a lies at -400 to 12"),
     ],
 )
 def test_a_damaged_header_is_named(tmp_path, header, message):

@@ -74,7 +74,10 @@ def gin(folder, name, text):
 @pytest.mark.parametrize("name", PACKAGED)
 def test_every_packaged_file_resolves_to_its_golden_values(name, golden):
     text = (config.folder() / name).read_text(encoding="utf-8")
-    found = config.resolve([*FILL, *config.parse(text, source=name)])
+    given = config.parse(text, source=name)
+    encoder = any(binding.owner == "EncoderConfig" for binding in given)
+    fill = [b for b in FILL if not (encoder and b.owner == "ModelConfig")]
+    found = config.resolve([*fill, *given])
     content = json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n"
     golden(f"gin/{name.removesuffix('.gin')}.json", content)
 
@@ -207,7 +210,7 @@ def test_the_resolved_config_is_json_with_every_default():
     document = config.resolve(FILL).to_json()
     assert json.loads(json.dumps(document)) == document
     assert document["run"]["z_loss"] == 1e-4
-    assert document["mesh"] == {"data": 0, "fsdp": 1, "model": 1}
+    assert document["mesh"] == {"data": 0, "fsdp": 1, "model": 1, "slices": 1}
     assert document["run"]["evaluate"] == []
 
 
@@ -290,3 +293,60 @@ def test_an_unknown_or_unreadable_gin_file_is_named(tmp_path):
     path.write_bytes(b'RunConfig.task = "\xe9"')
     with pytest.raises(UserError, match="not UTF-8"):
         config.from_arguments(arguments(files=[str(path)]))
+
+
+ENCODER = (
+    'EncoderConfig.architecture = "xlm-roberta"\n'
+    "EncoderConfig.vocab = 0\nEncoderConfig.embed = 32\nEncoderConfig.heads = 2\n"
+    "EncoderConfig.mlp = 64\nEncoderConfig.layers = 1\nEncoderConfig.positions = 40\n"
+)
+
+
+def _run_fill():
+    return [binding for binding in FILL if binding.owner == "RunConfig"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_later_dropout_rate_wins_in_an_encoder_too(order):
+    lines = ["EncoderConfig.dropout_rate = 0.3", "DROPOUT_RATE = 0.0"][::order]
+    given = [
+        binding
+        for text in (ENCODER, *lines)
+        for binding in config.parse(text, source="here")
+    ]
+    found = config.resolve([*_run_fill(), *given])
+    assert found.model.dropout_rate == (0.0 if order == 1 else 0.3)
+    assert found.to_json()["model"]["architecture"] == "xlm-roberta"
+
+
+def test_a_run_has_one_model():
+    given = config.parse(ENCODER, source="xlmr.gin")
+    with pytest.raises(UserError) as caught:
+        config.resolve([*FILL, *given])
+    assert "fill-in sets ModelConfig.vocab" in str(caught.value)
+    assert "xlmr.gin:1 sets EncoderConfig.architecture" in str(caught.value)
+    with pytest.raises(UserError, match=r"no value: EncoderConfig\.embed"):
+        config.resolve([*_run_fill(), *(b for b in given if b.field != "embed")])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('EncoderConfig.task_heads = ["xnli"]', r"no field 'task_heads'; near"),
+        ('EncoderConfig.architecture = "gpt"', r"must be one of .*'bert'.*got 'gpt'"),
+        ("EncoderConfig.heads = 5", r"heads=5 does not divide embed=32"),
+        ("EncoderConfig.positions = 2", r"positions=2 leaves no row for a token"),
+        ("EncoderConfig.pad_id = -1", r"pad_id must be a whole number of at least 0"),
+        (
+            "EncoderConfig.head_dropout_rate = 1",
+            r"head_dropout_rate must be in \[0, 1\)",
+        ),
+    ],
+)
+def test_what_no_encoder_can_have_is_named(line, message):
+    def resolve():
+        given = [b for t in (ENCODER, line) for b in config.parse(t, source="here")]
+        config.resolve([*_run_fill(), *given])
+
+    with pytest.raises(UserError, match=message):
+        resolve()

@@ -177,7 +177,7 @@ def test_a_run_is_told_before_it_trains_and_run_json_keeps_it(
     def stop(*_):
         raise UserError("stopped before it trains")
 
-    monkeypatch.setattr(train, "_compiled_step", stop)
+    monkeypatch.setattr(train.train_program, "step", stop)
     flags = (
         f"--gin_file={tiny_gin}",
         f"--data_dir={data_dir}",

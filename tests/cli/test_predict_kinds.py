@@ -469,3 +469,57 @@ def test_answers_can_be_searched_for(xtl, copied):
         rule="huggingface",
     )
     assert pieces.decode(ids[0]) == found[0]["prediction_raw"]
+
+
+def test_answers_can_be_drawn_by_a_seed(xtl, copied):
+    """Which seed, and how, stands in the records; the batch decides nothing."""
+
+    def drawn(*flags):
+        task = ("--task", "world_qa.de/test", "--temperature", "0.9", "--top_k", "50")
+        done = xtl("predict", copied, *task, *flags)
+        assert done.code == 0, done
+        return _rows(copied / "predictions" / "world_qa.de.jsonl")
+
+    once = drawn("--sampling_seed", "3")
+    wanted = {"method": "sampling", "temperature": 0.9, "top_k": 50, "top_p": 1.0}
+    assert (wanted | {"seed": 3}).items() <= once[0]["decoding"].items()
+    again = drawn("--sampling_seed", "3", "--batch_size", "8")
+    assert [row["prediction_raw"] for row in again] == [
+        row["prediction_raw"] for row in once
+    ]
+    other = drawn("--sampling_seed", "4", "--top_p", "0.95")
+    assert other[0]["decoding"]["top_p"] == 0.95
+    assert [row["prediction_raw"] for row in other] != [
+        row["prediction_raw"] for row in once
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--temperature", "0.5", "--beams", "2"), "beams=2 searches and temperature"),
+        (("--temperature", "-1"), "temperature must be a number of at least 0"),
+        (("--temperature", "nan"), "temperature must be a number of at least 0"),
+        (("--temperature", "1", "--top_p", "0"), "top_p must be in (0, 1], got 0.0"),
+        (("--temperature", "1", "--top_k", "-1"), "top_k must be a whole number"),
+        (("--top_k", "5"), "temperature=0 draws nothing: set a temperature"),
+        (("--sampling_seed", "-1"), "sampling_seed must be a whole number"),
+    ],
+)
+def test_drawing_that_cannot_be_is_refused(xtl, copied, flags, says):
+    done = xtl("predict", copied, "--task", "world_qa.de/test", *flags)
+    assert done.code == 2, done
+    assert says in done.err
+
+
+def test_a_vocabulary_of_another_checksum_is_refused(xtl, copied):
+    path = copied / "run.json"
+    document = json.loads(path.read_text())
+    document["environment"]["vocabulary_sha256"] = "0" * 64
+    path.write_text(json.dumps(document))
+    for command in ("predict", "layers"):
+        done = xtl(command, copied, "--task", "world_retrieval.de")
+        assert done.code == 2, done
+        assert "is not the one that" in done.err
+        assert "another checksum" in done.err
+    assert not (copied / "predictions").exists()

@@ -275,3 +275,59 @@ def test_no_answer_probabilities_must_fit(score, tmp_path):
         path.write_text(text)
         assert match in score("squad_v2", gold, '{"1": "x"}', "--na_probs", path)
     assert "of squad_v2" in score("squad_v1", gold, "{}", "--na_probs", path)
+
+
+@pytest.mark.parametrize(
+    ("task", "cases", "key"),
+    [("mlqa", "qa_mlqa", "mlqa"), ("xquad", "qa_xquad", "squad")],
+)
+def test_questions_can_be_scored_as_mt5_does(kit, score, task, cases, key):
+    """The numbers are those of mT5's own metric functions, on padded predictions."""
+    from xtl_jax.data import prompts
+
+    by_language = kit(cases)["languages"]
+    language, expected = next(iter(kit("qa_t5_metrics")[key].items()))
+    answered = [
+        case
+        for case in by_language[language]["cases"]
+        if case["prediction"] is not None
+    ]
+    gold = {
+        "data": [
+            {
+                "paragraphs": [
+                    {
+                        "context": "",
+                        "qas": [
+                            {
+                                "id": str(number),
+                                "question": "?",
+                                "answers": [
+                                    {"text": text, "answer_start": 0}
+                                    for text in case["answers"]
+                                ],
+                            }
+                            for number, case in enumerate(answered)
+                        ],
+                    }
+                ]
+            }
+        ]
+    }
+    said = {
+        str(number): prompts.pad_punctuation(case["prediction"])
+        for number, case in enumerate(answered)
+    }
+    found = score(
+        *(f"{task}.{language}", json.dumps(gold), json.dumps(said)),
+        *("--gold_answers", "mt5_padded"),
+    )
+    wanted = expected["padded_gold_padded_pred"]
+    assert found["exact_match"] == NEAR(wanted["em"])
+    assert found["f1"] == NEAR(wanted["f1"])
+    assert "|gold:mt5_padded|" in found["signature"]
+
+
+def test_only_questions_have_gold_answers_to_pad(score):
+    said = score("xnli.de", "neutral\n", "neutral\n", "--gold_answers", "mt5_padded")
+    assert "xnli has no gold answers that mT5 pads" in said

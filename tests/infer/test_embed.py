@@ -8,6 +8,7 @@ import pytest
 from xtl_jax.data import store
 from xtl_jax.data.features import Lengths
 from xtl_jax.errors import UserError
+from xtl_jax.infer import model as models
 from xtl_jax.infer.embed import embed
 from xtl_jax.infer.model import LoadedModel
 
@@ -32,8 +33,11 @@ def split(tmp_path_factory):
     return store.Store(store.write(tmp_path_factory.mktemp("cache") / "s", rows, CARD))
 
 
-def _embed(toy, toy_params, split, **settings):
-    return embed(toy, toy_params, split, lengths=LENGTHS, **settings)
+def _embed(toy, toy_params, split, *, layer=-1, **settings):
+    (found,) = embed(
+        *(toy, toy_params, split), lengths=LENGTHS, layers=(layer,), **settings
+    )
+    return found
 
 
 @pytest.mark.parametrize("layer", [-1, 0, 1, 2])
@@ -68,12 +72,31 @@ def test_layer_0_is_the_mean_of_the_embeddings(toy, toy_params, split):
 
 def test_vectors_go_into_a_file_that_is_given(toy, toy_params, split, tmp_path):
     path = tmp_path / "vectors.npy"
-    out = np.lib.format.open_memmap(path, "w+", np.float32, (11, toy.embed))
+    out = np.lib.format.open_memmap(path, "w+", np.float32, (1, 11, toy.embed))
     found = _embed(toy, toy_params, split, batch_size=4, out=out)
-    assert found is out
+    assert found.base is out
     out.flush()
     expected = _embed(toy, toy_params, split, batch_size=11)
-    np.testing.assert_allclose(np.load(path), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(np.load(path)[0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_all_layers_come_out_of_one_pass(toy, toy_params, split, monkeypatch):
+    passes = []
+    mean_states = models.mean_states
+
+    def counted(*arguments):
+        passes.append(arguments[-1])
+        return mean_states(*arguments)
+
+    monkeypatch.setattr(models, "mean_states", counted)
+    layers = (2, -1, 0)
+    found = embed(
+        *(toy, toy_params, split), lengths=LENGTHS, layers=layers, batch_size=4
+    )
+    assert passes == [layers] * 3  # batches
+    for vectors, layer in zip(found, layers, strict=True):
+        alone = _embed(toy, toy_params, split, batch_size=4, layer=layer)
+        np.testing.assert_allclose(vectors, alone, rtol=1e-5, atol=1e-6)
 
 
 def test_only_the_first_are_embedded_where_that_is_asked(toy, toy_params, split):
@@ -89,5 +112,5 @@ def test_what_cannot_be_embedded_is_refused(toy, toy_params, split):
     with pytest.raises(UserError, match="no example to embed"):
         _embed(toy, toy_params, split, batch_size=4, first=0)
     wrong = np.empty((11, toy.embed), np.float64)
-    with pytest.raises(UserError, match=r"float32 of shape \(11, 128\), got float64"):
+    with pytest.raises(UserError, match=r"float32 of shape \(1, 11, 128\), got fl"):
         _embed(toy, toy_params, split, batch_size=4, out=wrong)

@@ -52,13 +52,16 @@ def echo(monkeypatch):
     """A model that repeats the first id; it remembers the batches that it saw."""
     seen = []
 
-    def generate(config, params, inputs, *, max_length, vocabulary_size, method):
+    def generate(
+        config, params, inputs, *, max_length, vocabulary_size, method, numbers
+    ):
         seen.append(inputs.shape)
         assert vocabulary_size == 200
         tokens = np.zeros((len(inputs), max_length), np.int32)
         tokens[:, 0] = inputs[:, 0]
         tokens[:, 1] = 1
-        return Decoded(tokens, -inputs[:, 0].astype(np.float32), np.int32(2))
+        log_probability = -inputs[:, 0].astype(np.float32)
+        return Decoded(tokens, log_probability, np.int32(2), np.zeros(tokens.shape))
 
     monkeypatch.setattr(models, "generate", generate)
     return seen
@@ -82,6 +85,51 @@ def test_only_the_first_examples_are_predicted_where_that_is_asked(split, echo):
         _predict(None, None, split, batch_size=4, first=0)
 
 
+@pytest.fixture(scope="module")
+def repeating(tmp_path_factory):
+    """Nine examples, three different ones; what is cut away tells two of them apart."""
+    inputs = [[100, 7, 1], [101, 1], [100, *range(2, 14), 1]]
+    inputs += [[101, 1], [100, 7, 1], [100, *range(2, 14), 9, 1], [100, 7, 1]]
+    inputs += [[101, 1], [100, 7, 1]]
+    rows = [
+        {"inputs": ids, "targets": [number + 2, 1]} for number, ids in enumerate(inputs)
+    ]
+    return store.Store(store.write(tmp_path_factory.mktemp("cache") / "r", rows, CARD))
+
+
+def test_what_is_asked_twice_is_decoded_once(repeating, echo):
+    done = []
+    found = _predict(None, None, repeating, batch_size=2, progress=done.append)
+    assert [p.text for p in found] == [
+        str(i) for i in (100, 101, 100, 101, *[100] * 3, 101, 100)
+    ]
+    assert echo == [(2, 12), (2, 12)]
+    assert done == [6, 9]
+    # One draw is not like another.
+    _predict(
+        *(None, None, repeating),
+        batch_size=3,
+        method=models.method(temperature=1.0),
+    )
+    assert echo[2:] == [(3, 12)] * 3
+
+
+def test_a_draw_depends_on_the_seed_and_the_example_alone(split, toy, toy_params):
+    def drawn(**settings):
+        method = models.method(temperature=1.5, top_k=50, **settings)
+        found = _predict(toy, toy_params, split, batch_size=8, method=method)
+        return [p.text for p in found]
+
+    once = drawn(seed=3)
+    assert drawn(seed=3) == once
+    assert drawn(seed=4) != once
+    method = models.method(temperature=1.5, top_k=50, seed=3)
+    others = _predict(toy, toy_params, split, batch_size=16, method=method)
+    assert [p.text for p in others] == once
+    # The first row of every batch does not draw alike.
+    assert len({text.split()[0] for text in once}) > 3
+
+
 def test_batches_are_laid_out_by_the_caller(split, echo):
     laid = []
 
@@ -90,7 +138,8 @@ def test_batches_are_laid_out_by_the_caller(split, echo):
         return rows
 
     _predict(None, None, split, batch_size=8, put=put)
-    assert laid == echo == [(8, 12), (8, 12)]
+    assert echo == [(8, 12), (8, 12)]
+    assert laid == [(8, 12), (8,), (8, 12), (8,)]  # ids, and numbers of the examples
 
 
 def test_a_prediction_is_what_the_model_generates_for_the_example_alone(

@@ -56,6 +56,9 @@ def test_hugging_face_beams_agree_id_by_id(hf_tiny, penalty, early):
     np.testing.assert_allclose(
         found.log_probability, expected[f"{case}.sum_logprob"], atol=1e-4
     )
+    gains = found.token_log_probabilities
+    np.testing.assert_allclose(gains.sum(-1), found.log_probability, atol=1e-4)
+    assert not gains[found.tokens == 0].any()
 
 
 @pytest.fixture(scope="module")

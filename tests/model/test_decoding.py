@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from xtl_jax.infer import model as models
 from xtl_jax.infer.model import LoadedModel
 from xtl_jax.model import decoding
 
@@ -132,3 +135,27 @@ def test_top_k_and_top_p_keep_the_most_probable_ids():
     assert kept(top_p=0.51) == [0, 2]
     assert kept(top_p=0.85) == [0, 1, 2]
     assert kept(top_k=3, top_p=0.6) == [0, 2]
+
+
+@pytest.mark.parametrize("settings", [{}, {"beams": 3}], ids=["greedy", "beams"])
+def test_layers_may_stay_stacked(monkeypatch, toy, ending, inputs, settings):
+    """Large ones do, to be in memory once; the answers are the same."""
+    assert isinstance(decoding.with_layers_apart(ending)["decoder"]["layers"], list)
+
+    def decoded():
+        method = models.method(**settings)
+        run = functools.partial(models.generate.__wrapped__, toy)
+        return jax.jit(
+            lambda params, ids: run(
+                params, ids, max_length=LENGTH, vocabulary_size=200, method=method
+            )
+        )(ending, inputs)
+
+    apart = decoded()
+    monkeypatch.setattr(decoding, "_APART", 0)
+    assert decoding.with_layers_apart(ending) is ending
+    stacked = decoded()
+    assert np.array_equal(apart.tokens, stacked.tokens)
+    np.testing.assert_allclose(
+        apart.token_log_probabilities, stacked.token_log_probabilities, atol=1e-5
+    )

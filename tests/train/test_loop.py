@@ -168,6 +168,11 @@ def test_a_state_that_is_not_finite_is_never_saved(make_run):
         _train(run, outputs=outputs)
 
 
+def _tokens(batch) -> int:
+    names = ("encoder_input_tokens", "decoder_target_tokens")
+    return int(sum((batch[name] > 0).sum() for name in names))
+
+
 def test_batches_go_to_the_mesh_one_ahead_and_their_tokens_are_counted(toy_batch):
     mesh = sharding.mesh(MeshConfig(data=4, model=2))
     taken = []
@@ -177,11 +182,10 @@ def test_batches_go_to_the_mesh_one_ahead_and_their_tokens_are_counted(toy_batch
             taken.append(number)
             yield toy_batch, number
 
-    work = loop.to_device(fed(), mesh)
+    work = loop.to_device(fed(), mesh, count=_tokens)
     first = next(work)
     assert taken == [0, 1]
-    names = ("encoder_input_tokens", "decoder_target_tokens")
-    assert first.real_tokens == sum((toy_batch[name] > 0).sum() for name in names)
+    assert first.real_tokens == _tokens(toy_batch)
     placed = first.batch["encoder_input_tokens"]
     assert len(placed.sharding.device_set) == 8
     assert placed.addressable_shards[0].data.shape == (2, 12)
@@ -218,7 +222,7 @@ def real(toy, make_run, batches):
                         run=run,
                         update=update,
                         position=position,
-                        work=loop.to_device(fed, mesh),
+                        work=loop.to_device(fed, mesh, count=_tokens),
                         store=store,
                         observer=told,
                         evaluate=None,

@@ -84,13 +84,6 @@ def test_adafactor_treats_each_stacked_layer_as_a_parameter_of_its_own():
         np.testing.assert_allclose(stacked[name], array, rtol=2e-6, atol=2e-6)
 
 
-@pytest.fixture
-def optax_promotes():
-    """optax's Adam raises a float to the power of its whole-numbered count."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 def test_adamw_moves_by_the_learning_rate_and_decays_weights(make_run, optax_promotes):
     run = make_run(optimizer="adamw", learning_rate=0.1, weight_decay=0.5)
     method = optimizer.build(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import re
 
 import jax
@@ -42,10 +43,22 @@ def test_constraints_are_in_the_program_and_only_there_where_a_mesh_is_set(
     with devices.on_mesh(CUBE):
         found = _constraints(toy, make_run(), toy_batch)
     assert found == {
-        # Two embeddings, two kinds of layer at their beginning and end.
+        # All positions where a sublayer begins (two and three), and of the decoder's
+        # output. Look-ups say themselves what moves (`model/look_up.py`).
         '[{"data", "fsdp"}, {}, {}]': 6,
-        # Two kinds of feed-forward layer, and the logits.
-        '[{"data", "fsdp"}, {}, {"model"}]': 3,
+        # Part of the positions where a layer begins and each sublayer ends.
+        '[{"data", "fsdp"}, {"model"}, {}]': 7,
+        # Queries (whole and in pieces), keys, values and what is mixed of them, in
+        # three kinds of attention.
+        '[{"data", "fsdp"}, {}, {"model"}, {}]': 15,
+        # Two kinds of feed-forward layer.
+        '[{"data", "fsdp"}, {}, {"model"}]': 2,
+        # Kernels as they are used: into heads (nine) and feed-forward (four), and back.
+        '[{}, {"model"}]': 13,
+        '[{"model"}, {}]': 5,
+        # States of all rows of a copy come to the head, whose logits stay apart.
+        '[{"data"}, {}, {}]': 1,
+        '[{"data"}, {}, {"model", "fsdp"}]': 1,
     }
     # This is how they would silently be missing: the mesh without the axis rules.
     with jax.set_mesh(sharding.mesh(CUBE)):
@@ -56,8 +69,9 @@ def test_parameters_lie_on_the_axes_of_the_table(toy):
     places = sharding.params_sharding(sharding.mesh(CUBE), toy)
     layer = places["encoder"]["layers"]
     spec = PartitionSpec
-    assert places["token_embedder"]["embedding"].spec == spec("model", "fsdp")
-    assert places["logits_dense"]["kernel"].spec == spec("fsdp", "model")
+    both = ("model", "fsdp")
+    assert places["token_embedder"]["embedding"].spec == spec(None, both)
+    assert places["logits_dense"]["kernel"].spec == spec(None, both)
     query, out = (layer["attention"][part]["kernel"] for part in ("query", "out"))
     assert query.spec == spec(None, "fsdp", "model")
     assert out.spec == spec(None, "model", "fsdp")
@@ -73,9 +87,50 @@ def test_a_moment_shaped_like_its_parameter_lies_like_it(toy, make_run):
     moments = places.opt_state[0][0]  # the first stage of Adafactor
     kernel = places.params["encoder"]["layers"]["attention"]["query"]["kernel"]
     assert moments.v["encoder"]["layers"]["attention"]["query"]["kernel"] == kernel
-    # The embedding is large enough to be factored: its halves are on every device.
-    rows = moments.v_row["token_embedder"]["embedding"]
-    assert rows.spec == moments.count.spec == PartitionSpec()
+    assert moments.count.spec == PartitionSpec()
+
+
+def test_a_factored_moment_lies_as_the_axes_that_it_has(toy, make_run):
+    mesh = sharding.mesh(CUBE)
+    shapes = state.shapes(toy, optimizer.build(make_run()))
+    places = state.shardings(mesh, toy, shapes).opt_state[0][0]
+    sizes = shapes.opt_state[0][0]
+
+    def both(*path):
+        found = []
+        for part in ("v_row", "v_col"):
+            leaf, place = getattr(sizes, part), getattr(places, part)
+            for key in path:
+                leaf, place = leaf[key], place[key]
+            found.append((leaf.shape, tuple(place.spec)))
+        return found
+
+    # 256 ids of 128 columns that are split: the row is without the longer axis.
+    assert both("token_embedder", "embedding") == [
+        ((128,), (("model", "fsdp"),)),
+        ((256,), (None,)),
+    ]
+    assert both("logits_dense", "kernel") == [
+        ((128,), (None,)),
+        ((256,), (("model", "fsdp"),)),
+    ]
+    # Layers of 128 by 128: equally long, and still told apart.
+    assert both("encoder", "layers", "mlp", "wi_0", "kernel") == [
+        ((2, 128), (None, "fsdp")),
+        ((2, 128), (None, "model")),
+    ]
+
+
+def test_a_vocabulary_divides_as_far_as_it_does(toy):
+    mesh = sharding.mesh(CUBE)
+    for vocab, spec in (
+        (256, ("model", "fsdp")),
+        (250, "model"),
+        (255, None),
+    ):
+        model = dataclasses.replace(toy, vocab=vocab)
+        places = sharding.params_sharding(mesh, model)
+        assert places["logits_dense"]["kernel"].spec == PartitionSpec(None, spec)
 
 
 def test_fresh_states_do_not_depend_on_the_mesh(toy, make_run):
@@ -100,7 +155,7 @@ def test_fresh_states_do_not_depend_on_the_mesh(toy, make_run):
         (
             MeshConfig(data=1, model=8),
             {"batch_size": 8},
-            r"ModelConfig\.heads=4 does not divide over MeshConfig\.model=8",
+            r"heads=4 does not divide over MeshConfig\.model=8; model may be 1, 2, 4$",
         ),
     ],
 )
@@ -119,3 +174,38 @@ def test_a_mesh_must_fit_the_devices():
         sharding.mesh(MeshConfig(model=3))
     with pytest.raises(UserError, match=r"asks for 16 devices, there are 8"):
         sharding.mesh(MeshConfig(data=16))
+
+
+def test_slices_are_the_outer_part_of_data():
+    mesh = sharding.mesh(MeshConfig(slices=2, fsdp=2, model=2))
+    assert mesh.shape == {"data": 2, "fsdp": 2, "model": 2}
+    numbers = [[device.id for device in copy.flat] for copy in mesh.devices]
+    assert numbers == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    with pytest.raises(UserError, match=r"slices=3 .* slices \* fsdp \* model must"):
+        sharding.mesh(MeshConfig(slices=3))
+
+
+def test_devices_of_several_slices_need_a_mesh_that_says_so():
+    class Device:
+        platform = "tpu"
+
+        def __init__(self, number):
+            self.id, self.slice_index = number, number // 2
+
+    with pytest.raises(UserError, match=r"on 2 slices: set MeshConfig\.slices=2"):
+        sharding.mesh(MeshConfig(), [Device(number) for number in range(4)])
+
+
+@pytest.mark.parametrize(
+    ("fields", "fsdp", "model", "message"),
+    [
+        ({"mlp": 96}, 1, 64, r"heads=4 does not divide .* model may be 1, 2, 4$"),
+        ({}, 256, 1, r"embed=128 .* product may be 1, 2, 4, 8, 16, 32, 64, 128$"),
+        ({"vocab": 250100}, 8, 4, ""),
+    ],
+)
+def test_sizes_of_a_model_that_do_not_divide(toy, fields, fsdp, model, message):
+    found = sharding.misfits(
+        dataclasses.replace(toy, **fields), fsdp=fsdp, model_axis=model
+    )
+    assert re.search(message, found) if message else found == ""

@@ -20,14 +20,26 @@ import shutil
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 from etils import epath
 
 import xtl_jax
-from xtl_jax.checkpoint import find, huggingface, names, ours, store, t5x, zarr
+from xtl_jax.checkpoint import (
+    find,
+    huggingface,
+    huggingface_encoder,
+    names,
+    orbax_tree,
+    ours,
+    store,
+    t5x,
+    zarr,
+)
 from xtl_jax.checkpoint.partial import RECORD, claimed, fingerprint
+from xtl_jax.data import encoder_vocabulary
 from xtl_jax.data import vocabulary as vocabularies
 from xtl_jax.errors import UserError
+from xtl_jax.model.encoder_sizes import EncoderConfig
+from xtl_jax.model.network import AnyConfig
 from xtl_jax.model.sizes import ModelConfig
 
 _CHECKPOINT = re.compile(r"checkpoint_(\d+)")
@@ -88,6 +100,7 @@ def plan(
     to: find.Kind,
     vocabulary: str | None = None,
     step: int | None = None,
+    head: str | None = None,
 ) -> Plan:
     """Check everything that can be known before the conversion.
 
@@ -99,26 +112,31 @@ def plan(
         vocabulary: the SentencePiece model that belongs to the checkpoint; without it
             the one that lies in a source folder, or that a run was trained with.
         step: which checkpoint of several.
+        head: of an encoder: the only head to take along, or "none"; None takes all,
+            and Hugging Face's format holds one.
 
     Raises:
-        UserError: no such checkpoint, or a damaged one; a destination that exists or
-            cannot be; a vocabulary that does not fit; too little space.
+        UserError: no such checkpoint or head, or a damaged one; a destination that
+            exists or cannot be; a vocabulary that does not fit; too little space.
     """
     where = _destination(destination)
     found = find.find(path, step=step)
-    source = _finite(found.source())
+    source = _with_head(found.source(), head)
+    if to == "huggingface" and isinstance(source.config, EncoderConfig):
+        source = huggingface_encoder.writable(source)
     if to == "t5x":
         _check_for_t5x(source)
         if match := _CHECKPOINT.fullmatch(where.name):
             source = dataclasses.replace(source, step=int(match[1]))
+    known = _vocabulary(found, source.config, vocabulary)
     planned = Plan(
         found=found,
-        source=source,
+        source=_padded_as(known, source),
         to=to,
         destination=where,
-        vocabulary=_vocabulary(found, source.config, vocabulary),
+        vocabulary=known,
     )
-    inside = pathlib.Path(_folder(found)).absolute()
+    inside = pathlib.Path(orbax_tree.absolute(_folder(found)))
     if inside == where or inside in where.parents:
         raise UserError(
             f"{where} lies inside the checkpoint {inside}: give another DST"
@@ -164,7 +182,7 @@ def run(
     (plan.destination / RECORD).unlink()
 
 
-def parts(config: ModelConfig) -> dict[str, int]:
+def parts(config: AnyConfig) -> dict[str, int]:
     """Parameters by part of the network.
 
     Example:
@@ -173,11 +191,15 @@ def parts(config: ModelConfig) -> dict[str, int]:
         >>> sum(parts(small).values()), parts(small)["head"]
         (300176768, 128057344)
     """
-    called = {"token_embedder": "embedding", "logits_dense": "head"}
+    called = {
+        "token_embedder": "embedding",
+        "encoder/embeddings": "embedding",
+        "logits_dense": "head",
+    }
     found: dict[str, int] = {}
     for entry in names.entries(config):
-        part = entry.path.split("/")[0]
-        part = called.get(part, part)
+        first, second, *_ = entry.path.split("/")
+        part = called.get(first) or called.get(f"{first}/{second}") or first
         size = math.prod(entry.shape) * (entry.layers or 1)
         found[part] = found.get(part, 0) + size
     return found
@@ -198,24 +220,23 @@ def _destination(path: str) -> pathlib.Path:
     return where
 
 
-def _finite(source: names.Source) -> names.Source:
-    """The same source, which refuses to give what is no number."""
-
-    def read(entry: names.Entry, layer: int | None) -> np.ndarray:
-        array = source.read(entry, layer)
-        # Both are NaN where any is, and neither needs a second array.
-        if not (np.isfinite(array.min()) and np.isfinite(array.max())):
-            at = entry.path if layer is None else f"{entry.path} of layer {layer}"
-            raise UserError(
-                f"{source.name}: {at} holds NaN or infinity: the file is damaged, copy "
-                "the checkpoint again; or its training diverged, take an earlier step"
-            )
-        return array
-
-    return dataclasses.replace(source, read=read)
+def _with_head(source: names.Source, head: str | None) -> names.Source:
+    """The same source with one head or none."""
+    config = source.config
+    if head is None:
+        return source
+    if not isinstance(config, EncoderConfig):
+        raise UserError(f"--head {head}: {source.name} is an mT5, which has no heads")
+    heads = () if head == "none" else (config.head(head),)
+    return dataclasses.replace(source, config=config.with_heads(heads))
 
 
 def _check_for_t5x(source: names.Source) -> None:
+    if isinstance(source.config, EncoderConfig):
+        raise UserError(
+            f"{source.name} is an encoder, and T5X has none: convert to huggingface or "
+            "xtl"
+        )
     for field in dataclasses.fields(ModelConfig):
         value = getattr(source.config, field.name)
         if field.name in _FIXED_IN_T5X and value != field.default:
@@ -226,9 +247,7 @@ def _check_for_t5x(source: names.Source) -> None:
             )
 
 
-def _vocabulary(
-    found: find.Found, config: ModelConfig, given: str | None
-) -> Vocabulary:
+def _vocabulary(found: find.Found, config: AnyConfig, given: str | None) -> Vocabulary:
     """The vocabulary of a checkpoint: given, beside it, or the one it was trained with.
 
     Raises:
@@ -236,10 +255,14 @@ def _vocabulary(
     """
     described = ours.describe(found.folder) if found.kind == "xtl" else None
     trained_with = described.vocabulary_sha256 if described else None
-    beside = found.folder / huggingface.VOCABULARY
+    beside = [
+        str(found.folder / name)
+        for name in (huggingface.VOCABULARY, huggingface_encoder.VOCABULARY)
+        if (found.folder / name).is_file()
+    ]
     extra_ids = described.extra_ids if described else 0
-    if given is None and beside.is_file():
-        given, extra_ids = str(beside), 0
+    if given is None and beside:
+        given, extra_ids = beside[0], 0
     elif given is None and described:
         given = _of_run(described)
     if given is None:
@@ -248,15 +271,33 @@ def _vocabulary(
         raise UserError(
             "--vocabulary bytes is no file; a model of bytes is converted without it"
         )
-    loaded = vocabularies.load(given, extra_ids=extra_ids)
+    pieces = vocabularies.load(given, extra_ids=extra_ids)
+    assert isinstance(pieces, vocabularies.PieceVocabulary)
+    encoder = isinstance(config, EncoderConfig)
+    loaded = encoder_vocabulary.EncoderVocabulary(pieces) if encoder else pieces
     if trained_with not in (None, loaded.sha256):
         raise UserError(
             f"the vocabulary {given} is not the one that {found.folder} was trained "
             "with (another checksum): its ids would mean other pieces"
         )
     config.with_vocabulary(loaded.size)
-    assert isinstance(loaded, vocabularies.PieceVocabulary)
-    return Vocabulary(loaded.size, loaded.sha256, loaded.content, given)
+    return Vocabulary(loaded.size, loaded.sha256, pieces.content, given)
+
+
+def _padded_as(known: Vocabulary, source: names.Source) -> names.Source:
+    """BERT's shape under a known vocabulary has that one's padding id.
+
+    The config.json of multilingual-e5 names another; only masks depend on it.
+    """
+    config = source.config
+    if known.model is None or not isinstance(config, EncoderConfig):
+        return source
+    if config.architecture != "bert":
+        return source
+    pad_id = encoder_vocabulary.EncoderVocabulary.pad_id
+    return dataclasses.replace(
+        source, config=dataclasses.replace(config, pad_id=pad_id)
+    )
 
 
 def _of_run(described: ours.Description) -> str | None:
@@ -309,7 +350,7 @@ def _write(plan: Plan, partial: epath.Path, *, done: zarr.Done) -> None:
 def _record(plan: Plan) -> dict[str, Any]:
     """What makes two conversions the same."""
     return {
-        "source": str(_folder(plan.found).absolute()),
+        "source": str(orbax_tree.absolute(_folder(plan.found))),
         "files of the source": fingerprint(_folder(plan.found)),
         "format": plan.to,
         "step": plan.source.step,

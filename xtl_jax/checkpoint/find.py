@@ -20,9 +20,9 @@ from typing import Literal
 
 from etils import epath
 
-from xtl_jax.checkpoint import huggingface, names, ours, store, t5x
+from xtl_jax.checkpoint import adapted, huggingface, names, ours, store, t5x
 from xtl_jax.errors import UserError
-from xtl_jax.model.sizes import ModelConfig
+from xtl_jax.model.network import AnyConfig
 
 Kind = Literal["xtl", "t5x", "huggingface"]
 
@@ -47,15 +47,16 @@ class Found:
         """The checkpoint, to be read array by array.
 
         Raises:
-            UserError: arrays are missing, unknown or damaged; each is named.
+            UserError: arrays are missing, unknown or damaged; each is named. One that
+                holds NaN or infinity is, too, when it is read.
         """
         if self.kind == "xtl":
-            return ours.source(self.folder, step=self.step)
+            return names.finite(_ours(self.folder, step=self.step))
         if self.kind == "t5x":
-            return t5x.source(self.folder)
-        return huggingface.source(self.folder)
+            return names.finite(t5x.source(self.folder))
+        return names.finite(huggingface.source(self.folder))
 
-    def vocabulary_size(self, config: ModelConfig) -> int:
+    def vocabulary_size(self, config: AnyConfig) -> int:
         """Ids that may be generated; all rows of the model where nothing says so."""
         if self.kind == "xtl":
             return ours.describe(self.folder).vocabulary_size
@@ -94,6 +95,31 @@ def find(path: str, *, step: int | None = None) -> Found:
         f"{path} is neither a run directory (run.json), nor a T5X checkpoint "
         "(checkpoint or state/), nor a Hugging Face folder (config.json); it holds "
         f"{sorted(child.name for child in folder.iterdir())[:5]}"
+    )
+
+
+def _ours(folder: epath.Path, *, step: int | None) -> names.Source:
+    """A checkpoint of ours; one of LoRA is merged with its base, wherever that is."""
+    described = ours.describe(folder)
+    lora, base = described.lora, described.base
+    if lora is None or base is None:
+        return ours.source(folder, step=step)
+    try:
+        weights = find(base.checkpoint, step=base.step).source()
+    except UserError as error:
+        raise UserError(
+            f"{folder} holds what LoRA has trained, the rest of the model is in "
+            f"{base.checkpoint} (step {base.step}), which cannot be read: {error}. If "
+            "it has moved, `xtl train` in the same directory takes the new place "
+            "(INITIAL_CHECKPOINT_PATH)"
+        ) from error
+    return adapted.source(
+        folder,
+        step=step,
+        config=described.config,
+        lora=lora,
+        base=base,
+        weights=weights,
     )
 
 

@@ -1,8 +1,9 @@
-"""mT5 folders as Hugging Face transformers writes them, read and written.
+"""Model folders as Hugging Face transformers writes them, read and written.
 
 `config.json` beside `model.safetensors`, several shards of it with an index, or
-`pytorch_model.bin`. Kernels lie transposed ([out, in]), the relative biases of a stack
-in its first block, and `wi_0` is the branch that goes through gelu.
+`pytorch_model.bin`. What is said here of names is true of mT5; encoders are in
+`huggingface_encoder.py`. Kernels lie transposed ([out, in]), the relative biases of a
+stack in its first block, and `wi_0` is the branch that goes through gelu.
 
 A model without `lm_head.weight` shares its embedding and scales the head's input by
 1/sqrt(embed); here the head gets that product as a kernel of its own.
@@ -19,9 +20,11 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from xtl_jax.checkpoint import names, pytorch, safetensors
+from xtl_jax.checkpoint import huggingface_encoder, names, pytorch, safetensors
 from xtl_jax.checkpoint.zarr import Done, nothing
+from xtl_jax.data import xlmr_layout
 from xtl_jax.errors import UserError
+from xtl_jax.model.encoder_sizes import EncoderConfig
 from xtl_jax.model.sizes import ModelConfig
 
 _PARTS = {"query": "q", "key": "k", "value": "v", "out": "o"}
@@ -57,12 +60,14 @@ def is_checkpoint(folder: epath.Path) -> bool:
 
 
 def source(folder: epath.Path) -> names.Source:
-    """A Hugging Face mT5.
+    """A Hugging Face mT5, XLM-R or BERT.
 
     Raises:
         UserError: arrays are missing, unknown or damaged; each is named.
     """
     values = _json(folder / "config.json")
+    if values.get("model_type") in huggingface_encoder.MODEL_TYPES:
+        return huggingface_encoder.source(folder, values, _tensors(folder))
     config = _config(folder / "config.json", values)
     tensors = _tensors(folder)
     tied = _HEAD not in tensors and values.get("tie_word_embeddings", True)
@@ -125,17 +130,52 @@ def write(
     vocabulary_size: int | None = None,
     done: Done = nothing,
 ) -> None:
-    """Write a folder that `MT5ForConditionalGeneration.from_pretrained` loads.
+    """Write a folder that transformers loads.
 
     Args:
-        source: what to write.
+        source: what to write; an encoder has at most one head.
         folder: made where it is missing; whole shards in it are kept (a conversion that
             was stopped goes on).
-        vocabulary: the SentencePiece model, written as `spiece.model`.
-        vocabulary_size: ids that exist, if fewer than rows: the others are kept from
-            being generated, as they are here.
+        vocabulary: the SentencePiece model in mT5's layout, written as `spiece.model`;
+            beside an encoder in XLM-R's, as `sentencepiece.bpe.model`.
+        vocabulary_size: of an mT5: ids that exist, if fewer than rows: the others are
+            kept from being generated, as they are here.
         done: told the name and bytes of each array.
+
+    Raises:
+        UserError: an encoder with several heads.
     """
+    config = source.config
+    if isinstance(config, EncoderConfig):
+        source = huggingface_encoder.writable(source)
+        _write_arrays(
+            *(source, folder),
+            foreign=functools.partial(huggingface_encoder.foreign, config),
+            done=done,
+        )
+        documents = huggingface_encoder.documents(
+            config, tokenizer=vocabulary is not None
+        )
+        if vocabulary is not None:
+            path = folder / huggingface_encoder.VOCABULARY
+            path.write_bytes(xlmr_layout.written(vocabulary))
+    else:
+        _write_arrays(source, folder, foreign=foreign, done=done)
+        documents = _documents(config, vocabulary_size, vocabulary is not None)
+        if vocabulary is not None:
+            (folder / VOCABULARY).write_bytes(vocabulary)
+    # Last: without config.json nothing takes the folder for a checkpoint.
+    for name in sorted(documents, key="config.json".__eq__):
+        (folder / name).write_text(_dumps(documents[name]))
+
+
+def _write_arrays(
+    source: names.Source,
+    folder: epath.Path,
+    *,
+    foreign: Callable[[str, int | None], str],
+    done: Done,
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = []
     for entry in names.entries(source.config):
@@ -149,25 +189,6 @@ def write(
                 )
             )
     safetensors.write(folder, tensors, done=done)
-    if vocabulary is not None:
-        (folder / VOCABULARY).write_bytes(vocabulary)
-        tokenizer = {
-            "tokenizer_class": "T5Tokenizer",
-            "eos_token": "</s>",
-            "unk_token": "<unk>",
-            "pad_token": "<pad>",
-            "extra_ids": 0,
-        }
-        (folder / "tokenizer_config.json").write_text(_dumps(tokenizer))
-    ids = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
-    generation: dict[str, Any] = dict(ids)
-    rows = source.config.vocab
-    if vocabulary_size is not None and vocabulary_size < rows:
-        generation["suppress_tokens"] = list(range(vocabulary_size, rows))
-        generation["renormalize_logits"] = True  # probabilities of real ids add up to 1
-    (folder / _GENERATION).write_text(_dumps(generation))
-    # Last: without it nothing takes the folder for a checkpoint.
-    (folder / "config.json").write_text(_dumps(_config_json(source.config, ids)))
 
 
 def _turned(
@@ -175,6 +196,31 @@ def _turned(
 ) -> np.ndarray:
     array = source.read(entry, layer)
     return array.T if turned else array
+
+
+def _documents(
+    config: ModelConfig, vocabulary_size: int | None, tokenizer: bool
+) -> dict[str, Mapping[str, Any]]:
+    """The JSON files of an mT5's folder, by name."""
+    ids = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
+    generation: dict[str, Any] = dict(ids)
+    rows = config.vocab
+    if vocabulary_size is not None and vocabulary_size < rows:
+        generation["suppress_tokens"] = list(range(vocabulary_size, rows))
+        generation["renormalize_logits"] = True  # probabilities of real ids add up to 1
+    found: dict[str, Mapping[str, Any]] = {
+        _GENERATION: generation,
+        "config.json": _config_json(config, ids),
+    }
+    if tokenizer:
+        found["tokenizer_config.json"] = {
+            "tokenizer_class": "T5Tokenizer",
+            "eos_token": "</s>",
+            "unk_token": "<unk>",
+            "pad_token": "<pad>",
+            "extra_ids": 0,
+        }
+    return found
 
 
 def _config_json(config: ModelConfig, ids: Mapping[str, int]) -> dict[str, Any]:
@@ -212,7 +258,8 @@ def _transposed(path: str) -> bool:
 def _config(path: epath.Path, values: Mapping[str, Any]) -> ModelConfig:
     if values.get("model_type") not in ("mt5", "t5"):
         raise UserError(
-            f"{path}: model_type is {values.get('model_type')!r}; mt5 can be read"
+            f"{path}: model_type is {values.get('model_type')!r}; mt5, "
+            f"{' and '.join(huggingface_encoder.MODEL_TYPES)} can be read"
         )
     activation = values.get("feed_forward_proj", "gated-gelu")
     if activation != "gated-gelu":

@@ -7,6 +7,9 @@ memory of a few arrays and not of the model. A path with `layers` stands for one
 per layer, stacked along a leading axis:
 
     encoder/layers/attention/query/kernel   [layers, embed, joined_kv]
+
+An encoder's tree (`model/encoder.py`) has its layers in the same place, and its heads
+under `heads/NAME`.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from xtl_jax.errors import UserError
+from xtl_jax.model.encoder_sizes import EncoderConfig, Head, has_dense
+from xtl_jax.model.network import AnyConfig
 from xtl_jax.model.sizes import ModelConfig
 
 ATTENTION = ("query", "key", "value", "out")
@@ -33,8 +38,14 @@ class Entry:
     layers: int | None  # None: not stacked
 
 
-def entries(config: ModelConfig) -> Iterator[Entry]:
-    """All arrays of an mT5 of this shape, in the order of the network."""
+def entries(config: AnyConfig) -> Iterator[Entry]:
+    """All arrays of a model of this shape, in the order of the network."""
+    if isinstance(config, EncoderConfig):
+        return _of_encoder(config)
+    return _of_mt5(config)
+
+
+def _of_mt5(config: ModelConfig) -> Iterator[Entry]:
     embed, joined, mlp = config.embed, config.joined_kv, config.mlp
 
     def attention(prefix: str, layers: int) -> Iterator[Entry]:
@@ -76,6 +87,59 @@ def entries(config: ModelConfig) -> Iterator[Entry]:
     yield Entry(path="logits_dense/kernel", shape=table[::-1], layers=None)
 
 
+def _of_encoder(config: EncoderConfig) -> Iterator[Entry]:
+    embed, mlp = config.embed, config.mlp
+    prefix = "encoder/layers"
+    yield from _tables(config)
+    for part in ATTENTION:
+        yield from _linear(
+            f"{prefix}/attention/{part}", embed, embed, layers=config.layers
+        )
+    yield from _layer_norm(f"{prefix}/attention_norm", embed, layers=config.layers)
+    yield from _linear(f"{prefix}/mlp/wi", embed, mlp, layers=config.layers)
+    yield from _linear(f"{prefix}/mlp/wo", mlp, embed, layers=config.layers)
+    yield from _layer_norm(f"{prefix}/mlp_norm", embed, layers=config.layers)
+    if config.pooler:
+        yield from _linear("encoder/pooler", embed, embed)
+    for head in config.task_heads:
+        yield from _of_head(config, head)
+
+
+def _tables(config: EncoderConfig) -> Iterator[Entry]:
+    prefix = "encoder/embeddings"
+    for part, rows in (
+        ("word", config.vocab),
+        ("position", config.positions),
+        ("segment", config.segment_types),
+    ):
+        yield Entry(path=f"{prefix}/{part}", shape=(rows, config.embed), layers=None)
+    yield from _layer_norm(f"{prefix}/norm", config.embed)
+
+
+def _of_head(config: EncoderConfig, head: Head) -> Iterator[Entry]:
+    embed, prefix = config.embed, f"heads/{head.name}"
+    if head.kind == "masked_lm":
+        yield from _linear(f"{prefix}/dense", embed, embed)
+        yield from _layer_norm(f"{prefix}/norm", embed)
+        yield Entry(path=f"{prefix}/bias", shape=(config.vocab,), layers=None)
+        return
+    if has_dense(head):
+        yield from _linear(f"{prefix}/dense", embed, embed)
+    yield from _linear(f"{prefix}/out", embed, head.outputs)
+
+
+def _linear(
+    path: str, inner: int, outer: int, *, layers: int | None = None
+) -> Iterator[Entry]:
+    yield Entry(path=f"{path}/kernel", shape=(inner, outer), layers=layers)
+    yield Entry(path=f"{path}/bias", shape=(outer,), layers=layers)
+
+
+def _layer_norm(path: str, width: int, *, layers: int | None = None) -> Iterator[Entry]:
+    yield Entry(path=f"{path}/scale", shape=(width,), layers=layers)
+    yield Entry(path=f"{path}/bias", shape=(width,), layers=layers)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
     """A checkpoint of any format; its arrays are read when they are asked for.
@@ -88,14 +152,14 @@ class Source:
             orientation, perhaps a view.
     """
 
-    config: ModelConfig
+    config: AnyConfig
     name: str
     step: int
     read: Callable[[Entry, int | None], np.ndarray]
 
 
 def source(
-    config: ModelConfig,
+    config: AnyConfig,
     *,
     name: str,
     step: int,
@@ -130,7 +194,7 @@ def source(
     extra = sorted(n for n in set(known) - set(wanted.values()) if not ignored(n))
     if missing or extra:
         raise UserError(
-            f"{name} is not an mT5 of the expected layout: "
+            f"{name} is not {kind_of(config)} of the expected layout: "
             f"{len(missing)} arrays missing {missing[:5]}, "
             f"{len(extra)} unknown {extra[:5]}"
         )
@@ -147,6 +211,43 @@ def source(
         return np.asarray(array, np.float32)
 
     return Source(config=config, name=name, step=step, read=load)
+
+
+def kind_of(config: AnyConfig) -> str:
+    """What errors call such a model."""
+    if isinstance(config, EncoderConfig):
+        return "XLM-R" if config.architecture == "xlm-roberta" else "BERT"
+    return "an mT5"
+
+
+def check_finite(array: np.ndarray, *, name: str) -> None:
+    """Refuse weights that are no numbers: formats without checksums let them through.
+
+    Args:
+        array: as it was read.
+        name: of the checkpoint and the array, for the error.
+
+    Raises:
+        UserError: it holds NaN or infinity.
+    """
+    # Both are NaN where any is, and neither needs a second array.
+    if not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        raise UserError(
+            f"{name} holds NaN or infinity: the file is damaged, copy the checkpoint "
+            "again; or its training diverged, take an earlier step"
+        )
+
+
+def finite(source: Source) -> Source:
+    """The same source, which refuses to give what is no number."""
+
+    def read(entry: Entry, layer: int | None) -> np.ndarray:
+        array = source.read(entry, layer)
+        at = entry.path if layer is None else f"{entry.path} of layer {layer}"
+        check_finite(array, name=f"{source.name}: {at}")
+        return array
+
+    return dataclasses.replace(source, read=read)
 
 
 def as_float32(array: np.ndarray, *, name: str) -> np.ndarray:

@@ -66,7 +66,7 @@ def leaves(folder: epath.Path, *, advice: str) -> dict[str, Any]:
     Raises:
         UserError: what describes the tree is damaged.
     """
-    folder = epath.Path(folder).absolute()
+    folder = absolute(epath.Path(folder))
     with _errors(folder, advice), _reader() as checkpointer:
         metadata = checkpointer.metadata(folder).item_metadata.tree
 
@@ -76,6 +76,16 @@ def leaves(folder: epath.Path, *, advice: str) -> dict[str, Any]:
         return Leaf(folder, path, shape=getattr(node, "shape", ()), advice=advice)
 
     return later(metadata, ())
+
+
+def absolute(path: epath.Path) -> epath.Path:
+    """From the root on, as orbax wants it; `epath` takes `gs://` for a folder here.
+
+    Example:
+        >>> str(absolute(epath.Path("gs://bucket/run")))
+        'gs://bucket/run'
+    """
+    return path if "://" in str(path) else path.absolute()
 
 
 def _reader() -> Any:

@@ -24,8 +24,11 @@ from etils import epath
 
 import xtl_jax
 from xtl_jax.checkpoint import RUN_FORMAT, names, orbax_tree, store, zarr
+from xtl_jax.checkpoint.adapted import Base
 from xtl_jax.errors import UserError
-from xtl_jax.model.sizes import ModelConfig
+from xtl_jax.model import network
+from xtl_jax.model.network import AnyConfig
+from xtl_jax.model.sizes import Lora
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,13 +41,18 @@ class Description:
         vocabulary_sha256: of its vocabulary, where that is known.
         vocabulary: `RunConfig.vocabulary` of a run.
         extra_ids: `RunConfig.extra_ids` of a run.
+        lora: what a run of LoRA trained; None where the whole model is in the
+            checkpoint.
+        base: what it trained that on.
     """
 
-    config: ModelConfig
+    config: AnyConfig
     vocabulary_size: int
     vocabulary_sha256: str | None
     vocabulary: str | None
     extra_ids: int
+    lora: Lora | None = None
+    base: Base | None = None
 
 
 def describe(run_dir: epath.Path) -> Description:
@@ -56,7 +64,7 @@ def describe(run_dir: epath.Path) -> Description:
     path = run_dir / "run.json"
     try:
         document = json.loads(path.read_text())
-        config = ModelConfig(**document["model"])
+        config = network.from_json(document["model"])
         environment, run = document["environment"], document.get("run", {})
         return Description(
             config=config,
@@ -64,6 +72,7 @@ def describe(run_dir: epath.Path) -> Description:
             vocabulary_sha256=environment.get("vocabulary_sha256"),
             vocabulary=run.get("vocabulary"),
             extra_ids=run.get("extra_ids", 0),
+            **(_adapted(document) if run.get("lora_rank") else {}),
         )
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not complete JSON ({error})") from error
@@ -71,6 +80,17 @@ def describe(run_dir: epath.Path) -> Description:
         raise UserError(
             f"{path} was not written by this version of xtl train ({error})"
         ) from error
+
+
+def _adapted(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `Description` that a run of LoRA has."""
+    run, base = document["run"], document["base"]
+    lora = Lora(
+        rank=run["lora_rank"],
+        alpha=run["lora_alpha"],
+        targets=tuple(run["lora_targets"]),
+    )
+    return {"lora": lora, "base": Base(**base)}
 
 
 def source(run_dir: epath.Path, *, step: int | None = None) -> names.Source:
@@ -148,6 +168,8 @@ def write(
         "environment": {"xtl_jax": xtl_jax.__version__, **(vocabulary or {})},
         "converted_from": source.name,
     }
+    # In a bucket, where folders are not renamed, orbax takes this for the end.
+    (state.parent / "commit_success.txt").write_text("converted\n")
     # Last: without it nothing takes the folder for a checkpoint.
     (folder / "run.json").write_text(json.dumps(document, indent=1) + "\n")
 
@@ -165,7 +187,7 @@ def _name(path: tuple[Any, ...]) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
-def _write_structure(state: epath.Path, config: ModelConfig) -> None:
+def _write_structure(state: epath.Path, config: AnyConfig) -> None:
     """All that orbax writes beside the arrays: it is given empty ones, which go again.
 
     Orbax itself takes a tree of whole arrays. In its layout without OCDBT each array is

@@ -22,6 +22,7 @@ import ml_dtypes
 import numpy as np
 from etils import epath
 
+from xtl_jax.checkpoint import names
 from xtl_jax.errors import UserError
 
 _DTYPES: dict[str, Any] = {
@@ -29,6 +30,7 @@ _DTYPES: dict[str, Any] = {
     "HalfStorage": np.dtype("<f2"),
     "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
     "DoubleStorage": np.dtype("<f8"),
+    "LongStorage": np.dtype("<i8"),  # position ids; as weights they are refused
 }
 
 
@@ -131,7 +133,7 @@ def _read(path: epath.Path, name: str, tensor: _Tensor) -> np.ndarray:
         [stride * flat.itemsize for stride in tensor.strides],
         writeable=False,
     )
-    return np.asarray(view, np.float32)
+    return names.as_float32(view, name=f"{path}: {name}")
 
 
 @contextlib.contextmanager

@@ -62,9 +62,16 @@ def tensors(path: epath.Path) -> dict[str, Callable[[], np.ndarray]]:
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
         held = path.stat().length - 8 - length
-        needed = max(int(each["data_offsets"][1]) for each in header.values())
-        if needed != held:
-            raise ValueError(f"it holds {held} bytes of tensors, {needed} are needed")
+        end = 0  # one tensor after the other, nothing between them
+        for name, each in sorted(
+            header.items(), key=lambda item: item[1]["data_offsets"]
+        ):
+            start, stop = each["data_offsets"]
+            if start != end or stop < start:
+                raise ValueError(f"{name} lies at {start} to {stop}, not from {end} on")
+            end = stop
+        if end != held:
+            raise ValueError(f"it holds {held} bytes of tensors, {end} are needed")
         return {
             name: functools.partial(
                 _read,

@@ -20,6 +20,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint import checkpoint_managers as policies
 
+from xtl_jax.checkpoint import orbax_tree
 from xtl_jax.errors import UserError
 
 FOLDER = "checkpoints"
@@ -35,7 +36,7 @@ class Store:
             n=1,
             keep_checkpoints_without_metrics=False,
         )
-        self._folder = epath.Path(run_dir).absolute() / FOLDER
+        self._folder = orbax_tree.absolute(epath.Path(run_dir)) / FOLDER
         self._without_score = _forget_damaged_scores(self._folder)
         self._manager = ocp.CheckpointManager(
             self._folder,
@@ -157,6 +158,11 @@ def _complete(folder: epath.Path) -> list[int]:
     return sorted(ocp.utils.checkpoint_steps(folder)) if folder.is_dir() else []
 
 
+def has_checkpoint(run_dir: str | epath.Path) -> bool:
+    """Whether a run has a checkpoint of its own; nothing is opened or changed."""
+    return bool(_complete(epath.Path(run_dir) / FOLDER))
+
+
 def _forget_damaged_scores(folder: epath.Path) -> list[int]:
     """Writes "no score" over scores that cannot be read: orbax would not open them.
 
@@ -219,7 +225,7 @@ def state_folder(
         step = _best(folder, steps)
     if step not in steps:
         raise UserError(f"no checkpoint of step {step} in {folder}; have {steps}")
-    item = folder.absolute() / str(step) / "state"
+    item = orbax_tree.absolute(folder) / str(step) / "state"
     return item, [other for other in steps if other != step]
 
 

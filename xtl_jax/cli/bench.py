@@ -4,6 +4,7 @@ xtl bench feed               packed examples a second from a cache, on one core
 xtl bench feed --json
 xtl bench infer              generation, beside transformers where it is installed
 xtl bench infer --model mt5_small --beams 4
+xtl bench train              a step of fine-tuning an encoder, likewise
 """
 
 from __future__ import annotations
@@ -45,6 +46,15 @@ def add_parser(subparsers: Any) -> None:
     infer.add_argument("--rounds", type=int, default=5, help="that are timed")
     infer.add_argument("--json", action="store_true", help="one JSON document")
     infer.set_defaults(run=run_infer)
+    train = names.add_parser("train", help="a step of an encoder, beside transformers")
+    train.add_argument(
+        "--model", default="e5_small", help="an encoder of gin/models (default: it)"
+    )
+    train.add_argument("--batch_size", type=int, default=32, help="rows")
+    train.add_argument("--length", type=int, default=128, help="tokens of each")
+    train.add_argument("--rounds", type=int, default=5, help="that are timed")
+    train.add_argument("--json", action="store_true", help="one JSON document")
+    train.set_defaults(run=run_train)
 
 
 def run_feed(args: argparse.Namespace) -> int:
@@ -80,7 +90,7 @@ def run_infer(args: argparse.Namespace) -> int:
     from xtl_jax.bench import infer
 
     setting = infer.Setting(
-        model=_model(args.model),
+        model=_model(args.model, owner="ModelConfig"),
         batch_size=args.batch_size,
         inputs=args.inputs,
         generated=args.generated,
@@ -116,20 +126,59 @@ def run_infer(args: argparse.Namespace) -> int:
     return 0
 
 
-def _model(name: str) -> Any:
+def run_train(args: argparse.Namespace) -> int:
+    """Measure a step of fine-tuning and print what came out."""
+    from xtl_jax.bench import train
+
+    setting = train.Setting(
+        model=_model(args.model, owner="EncoderConfig"),
+        batch_size=args.batch_size,
+        length=args.length,
+        rounds=args.rounds,
+    )
+    with tempfile.TemporaryDirectory(prefix="xtl-bench-") as folder:
+        result = train.measure(
+            setting, folder=pathlib.Path(folder), clock=time.perf_counter
+        )
+    document = {
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "setting": dataclasses.asdict(setting) | {"model": args.model},
+        "result": dataclasses.asdict(result),
+    }
+    if args.json:
+        print(json.dumps(document, indent=2))
+        return 0
+    print(
+        f"{args.model}, {args.batch_size} x {args.length} tokens: {result.seconds:.2f} "
+        f"s a step, {result.tokens_per_second:,.0f} tokens/s, loss {result.loss:.5f}"
+    )
+    if result.ratio is None or result.ratio_spread is None:
+        print("transformers is not installed here: nothing to compare with")
+        return 0
+    low, high = result.ratio_spread
+    print(
+        f"transformers: {result.peer_seconds:.2f} s, loss {result.peer_loss:.5f}; ours "
+        f"is {result.ratio:.2f} times as fast ({low:.2f} to {high:.2f})"
+    )
+    return 0
+
+
+def _model(name: str, *, owner: str) -> Any:
     """The shape of a packaged gin file."""
     from xtl_jax.cli import config as configs
     from xtl_jax.errors import near
-    from xtl_jax.model.sizes import ModelConfig
+    from xtl_jax.model import network
 
     folder = configs.folder() / "models"
-    names = sorted(path.stem for path in folder.glob("*.gin"))
-    if name not in names:
-        raise UserError(f"--model={name}: no such shape; near: {near(name, names)}")
-    path = folder / f"{name}.gin"
-    bindings = configs.parse(path.read_text(encoding="utf-8"), source=str(path))
-    fields = {b.field: b.value for b in bindings if b.owner == "ModelConfig"}
-    return ModelConfig(**{**fields, "vocab": fields.get("vocab") or 32_000})
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.gin")):
+        bindings = configs.parse(path.read_text(encoding="utf-8"), source=str(path))
+        fields = {b.field: b.value for b in bindings if b.owner == owner}
+        if fields:
+            found[path.stem] = fields
+    if name not in found:
+        raise UserError(f"--model={name}: no such shape; near: {near(name, found)}")
+    return network.from_json({**found[name], "vocab": found[name]["vocab"] or 32_000})
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -90,8 +90,8 @@ def ensure_one(
     return Store(folder)
 
 
-def task_settings(run: Places, *, vocabulary: Vocabulary) -> TaskSettings:
-    """What the task builder must know."""
+def task_settings(run: Places, *, vocabulary: Vocabulary | None) -> TaskSettings:
+    """What the task builder must know; only text-to-text needs a vocabulary."""
     from xtl_tasks.loading import TaskSettings
 
     return TaskSettings(
@@ -110,32 +110,47 @@ def recipe_of(
     """Everything that decides the content of a catalogue task's store."""
     family.check_split(split, language=language)
     is_text = family.kind == "text"
-    source = _source(family, language, split=split, settings=settings)
-    files = None if source is None else _files(source, settings=settings)
     return cache.Recipe(
         task=family.task_name(language),
         split=split,
         definition={
             "family": family.name,
             "language": language,
-            "prompt": _name(family.prompt),
+            "prompt": function_name(family.prompt),
             "prompts_version": prompts.VERSION,
             "labels": list(family.labels),
             "answer_offsets": settings.answer_offsets,
             "eos": True,
         },
         vocabulary_sha256=settings.vocabulary.sha256,
-        sources=None if files is None else cache.digests(files, cache_dir=cache_dir),
+        sources=source_digests(
+            family, language, split=split, settings=settings, cache_dir=cache_dir
+        ),
         transform=dict(family.card.transform) if is_text else None,
         keep_text=split != "train" and not is_text,
     )
 
 
-def _name(function: Callable[..., Any]) -> str:
+def source_digests(
+    family: Family,
+    language: str,
+    *,
+    split: str,
+    settings: TaskSettings,
+    cache_dir: str | os.PathLike[str],
+) -> tuple[dict[str, Any], ...] | None:
+    """Name, size and checksum of a split's files; None where they are not here."""
+    source = _source(family, language, split=split, settings=settings)
+    if source is None:
+        return None
+    return cache.digests(_files(source, settings=settings), cache_dir=cache_dir)
+
+
+def function_name(function: Callable[..., Any]) -> str:
     """A function's name, without its module: moving it changes nothing."""
     if isinstance(function, functools.partial):
         settings = ",".join(f"{k}={v}" for k, v in sorted(function.keywords.items()))
-        return f"{_name(function.func)}({settings})"
+        return f"{function_name(function.func)}({settings})"
     return function.__qualname__
 
 

@@ -1,7 +1,8 @@
 """gin to frozen dataclasses.
 
-A gin file binds plain values to fields of `RunConfig`, `MixtureConfig`, `ModelConfig`
-or `MeshConfig`:
+A gin file binds plain values to fields of `RunConfig`, `MixtureConfig`, `MeshConfig`,
+and of the model: `ModelConfig` for an mT5, `EncoderConfig` for XLM-R and BERT, never
+both:
 
     RunConfig.task = "squad_v1"
     RunConfig.lengths = {"inputs": 512, "targets": 64}
@@ -28,6 +29,7 @@ from xtl_jax.errors import UserError, near
 
 if typing.TYPE_CHECKING:
     from xtl_jax.data.mixture import MixtureConfig
+    from xtl_jax.model.encoder_sizes import EncoderConfig
     from xtl_jax.model.sizes import ModelConfig
     from xtl_jax.train.config import MeshConfig, RunConfig
 
@@ -39,8 +41,10 @@ MACROS = {
     "BATCH_SIZE": ("RunConfig", "batch_size"),
     "INITIAL_CHECKPOINT_PATH": ("RunConfig", "initial_checkpoint"),
     "MODEL_DIR": ("RunConfig", "run_dir"),
-    "DROPOUT_RATE": ("ModelConfig", "dropout_rate"),
+    "DROPOUT_RATE": ("ModelConfig", "dropout_rate"),  # of an encoder where one is set
 }
+# A head belongs to a task: it comes with the tasks that are trained.
+_NOT_BOUND = ("EncoderConfig", "task_heads")
 _FLAGS = {  # plain flags that are other names for fields too
     "run_dir": ("RunConfig", "run_dir"),
     "data_dir": ("RunConfig", "data_dir"),
@@ -53,7 +57,7 @@ class Config(NamedTuple):
 
     run: RunConfig
     mixture: MixtureConfig  # what RunConfig.task names
-    model: ModelConfig
+    model: ModelConfig | EncoderConfig
     mesh: MeshConfig
 
     def to_json(self) -> dict[str, Any]:
@@ -64,6 +68,20 @@ class Config(NamedTuple):
             "model": _plain(dataclasses.asdict(self.model)),
             "mesh": _plain(dataclasses.asdict(self.mesh)),
         }
+
+    def defaults(self) -> dict[str, Any]:
+        """The defaults of `run` and `model`, as `to_json` writes values."""
+        return {"run": _defaults(self.run), "model": _defaults(self.model)}
+
+
+def _defaults(config: Any) -> dict[str, Any]:
+    found = {}
+    for field in dataclasses.fields(config):
+        if field.default is not dataclasses.MISSING:
+            found[field.name] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory()
+    return _plain(found)
 
 
 class Binding(NamedTuple):
@@ -79,9 +97,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags by which every training-like command is configured."""
     group = parser.add_argument_group(
         "configuration",
-        "Any field of RunConfig, MixtureConfig, ModelConfig or MeshConfig can also be "
-        "given as --gin.RunConfig.FIELD=VALUE, and T5X's macros as "
-        "--gin.TRAIN_STEPS=200.",
+        "Any field of RunConfig, MixtureConfig, ModelConfig (mT5), EncoderConfig "
+        "(XLM-R, BERT) or MeshConfig can also be given as --gin.RunConfig.FIELD=VALUE, "
+        "and T5X's macros as --gin.TRAIN_STEPS=200.",
     )
     group.add_argument(
         "--gin_file",
@@ -166,17 +184,17 @@ def resolve(bindings: Iterable[Binding]) -> Config:
     """Bindings, later ones winning, to dataclasses with every check made."""
     from xtl_jax.cli import mixture_settings
 
-    classes = _classes()
+    given = list(bindings)
+    classes = _with_one_model(given)
     values: dict[str, dict[str, Any]] = {name: {} for name in classes}
-    for binding in bindings:
-        values[binding.owner][binding.field] = binding.value
+    for owner, field, value, _ in given:
+        if (owner, field) == MACROS["DROPOUT_RATE"] and owner not in classes:
+            owner = "EncoderConfig"
+        values[owner][field] = value
     run, mixture = values["RunConfig"], values["MixtureConfig"]
     if "name" in mixture:
         run.setdefault("task", mixture["name"])
-    run.setdefault("data_dir", os.environ.get("XTL_DATA_DIR", ""))
-    run.setdefault("cache_dir", os.environ.get("XTL_CACHE_DIR", ""))
-    if not run["cache_dir"]:
-        run["cache_dir"] = str(pathlib.Path.home() / ".cache" / "xtl_jax")
+    run |= default_places(run)
     built: dict[str, Any] = {}
     for name, cls in classes.items():
         if name == "MixtureConfig":
@@ -202,6 +220,37 @@ def resolve(bindings: Iterable[Binding]) -> Config:
             )
         built[name] = cls(**values[name])
     return Config(*built.values())
+
+
+def default_places(run: Mapping[str, Any]) -> dict[str, str]:
+    """`data_dir` and `cache_dir` of a run's values; where absent, those of the user."""
+    data_dir = run.get("data_dir", os.environ.get("XTL_DATA_DIR", ""))
+    cache_dir = run.get("cache_dir", os.environ.get("XTL_CACHE_DIR", ""))
+    home = pathlib.Path.home() / ".cache" / "xtl_jax"
+    return {"data_dir": data_dir, "cache_dir": cache_dir or str(home)}
+
+
+def _with_one_model(given: Sequence[Binding]) -> dict[str, type]:
+    """The classes to build, in the order of `Config`: one of the two models.
+
+    Raises:
+        UserError: both are set.
+    """
+    classes = _classes()
+    encoder = [b for b in given if b.owner == "EncoderConfig"]
+    other = [
+        b
+        for b in given
+        if b.owner == "ModelConfig" and (b.owner, b.field) != MACROS["DROPOUT_RATE"]
+    ]
+    if encoder and other:
+        raise UserError(
+            f"{other[0].place} sets ModelConfig.{other[0].field} (an mT5) and "
+            f"{encoder[0].place} sets EncoderConfig.{encoder[0].field} (XLM-R, BERT): "
+            "a run has one model, so give one file of models/"
+        )
+    del classes["ModelConfig" if encoder else "EncoderConfig"]
+    return classes
 
 
 def parse(text: str, *, source: str) -> list[Binding]:
@@ -279,6 +328,7 @@ class _PlainValues:
 
 def _classes() -> dict[str, type]:
     from xtl_jax.data.mixture import MixtureConfig
+    from xtl_jax.model.encoder_sizes import EncoderConfig
     from xtl_jax.model.sizes import ModelConfig
     from xtl_jax.train.config import MeshConfig, RunConfig
 
@@ -286,6 +336,7 @@ def _classes() -> dict[str, type]:
         "RunConfig": RunConfig,
         "MixtureConfig": MixtureConfig,
         "ModelConfig": ModelConfig,
+        "EncoderConfig": EncoderConfig,
         "MeshConfig": MeshConfig,
     }
 
@@ -304,7 +355,11 @@ def _owner_and_field(name: str, field: str, place: str) -> tuple[str, str]:
             f"{place}: nothing named {name!r} can be set; near: {near(name, classes)}; "
             f"there are: {', '.join(classes)} and the macros {', '.join(MACROS)}"
         )
-    fields = [f.name for f in dataclasses.fields(classes[name])]
+    fields = [
+        f.name
+        for f in dataclasses.fields(classes[name])
+        if (name, f.name) != _NOT_BOUND
+    ]
     if field not in fields:
         raise UserError(
             f"{place}: {name} has no field {field!r}; near: {near(field, fields)}; it "

@@ -20,6 +20,8 @@ from xtl_jax.cli import progress
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from xtl_jax.checkpoint.convert import Plan
@@ -29,6 +31,7 @@ EXAMPLE = """examples:
   xtl convert MT5/checkpoint_1000000 mt5 --vocabulary sentencepiece.model
   xtl convert google/mt5-small mt5_small/checkpoint_1000000       for T5X
   xtl convert google/mt5-small runs/mt5_small --to xtl
+  xtl convert runs/nine_tasks exported/xnli --head xnli      one head of an encoder
 """
 
 # A model in memory for the probe: its arrays, jax's copies of them, and what else runs.
@@ -62,6 +65,12 @@ def add_parser(commands: Any) -> None:
         "--step", type=int, help="which checkpoint; default: a run's best, T5X's newest"
     )
     parser.add_argument(
+        "--head",
+        metavar="NAME",
+        help="of an encoder: the head to take along, or none; default: all of them "
+        "(Hugging Face's format holds one)",
+    )
+    parser.add_argument(
         "--parity_gb",
         type=float,
         default=_PARITY_GB,
@@ -87,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         to=to,
         vocabulary=arguments.vocabulary,
         step=arguments.step,
+        head=arguments.head,
     )
     probe = _Probe(plan, limit=0.0 if arguments.no_parity else arguments.parity_gb)
     went_on = plan.partial.is_dir()
@@ -171,21 +181,47 @@ class _Probe:
             )
 
     def _logits(self, path: str, *, step: int | None) -> np.ndarray:
-        import numpy as np
-
         from xtl_jax.infer import model as models
 
-        model: Any = models.load(path, step=step)
-        rng = np.random.default_rng(0)
-        high = model.config.vocab
-        inputs = rng.integers(1, high, (2, 24), np.int32)
-        inputs[1, 17:] = 0
-        decoder = rng.integers(1, high, (2, 8), np.int32)
-        decoder[:, 0] = 0
-        logits = model.logits(inputs=inputs, decoder_inputs=decoder)
+        model = models.load(path, step=step)
+        if isinstance(model, models.LoadedModel):
+            found = _of_mt5(model)
+        else:
+            config: Any = self._plan.source.config
+            found = _of_encoder(model, [head.name for head in config.task_heads])
         del model
         gc.collect()
-        return logits
+        return found
+
+
+def _of_mt5(model: Any) -> np.ndarray:
+    """Logits of a `LoadedModel`."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    high = model.config.vocab
+    inputs = rng.integers(1, high, (2, 24), np.int32)
+    inputs[1, 17:] = 0
+    decoder = rng.integers(1, high, (2, 8), np.int32)
+    decoder[:, 0] = 0
+    return model.logits(inputs=inputs, decoder_inputs=decoder)
+
+
+def _of_encoder(model: Any, heads: Sequence[str]) -> np.ndarray:
+    """Last states of real tokens, and logits of heads, of a `LoadedEncoder`."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    length = min(24, model.config.longest)
+    inputs = rng.integers(0, model.config.vocab, (2, length), np.int32)
+    mask = np.ones_like(inputs)
+    mask[1, length * 2 // 3 :] = 0
+    found = [model.hidden_states(inputs=inputs, mask=mask)[-1][mask == 1]]
+    for name in heads:
+        one = model.config.head(name).kind == "choice"
+        rows = [x[:, None] if one else x for x in (inputs, mask)]
+        found.append(model.logits(inputs=rows[0], mask=rows[1], head=name))
+    return np.concatenate([array.ravel() for array in found])
 
 
 def _print(document: dict[str, Any], plan: Plan, *, why_not: str) -> None:
@@ -208,7 +244,8 @@ def _print(document: dict[str, Any], plan: Plan, *, why_not: str) -> None:
     )
     ids, rows = plan.vocabulary, plan.source.config.vocab
     told = f"{ids.size:,} ids"
-    if ids.size < rows and plan.to != "t5x":
+    generates = hasattr(plan.source.config, "decoder_layers")
+    if ids.size < rows and plan.to != "t5x" and generates:
         told += f", the other {rows - ids.size:,} rows are never generated"
     if ids.path:
         told = f"vocabulary {ids.path}: {told}"

@@ -10,6 +10,7 @@ import jax
 from flax import linen as nn
 from jax.sharding import Mesh
 
+from xtl_jax.infer.encoder import LoadedEncoder
 from xtl_jax.infer.model import LoadedModel
 from xtl_jax.train import sharding
 from xtl_jax.train.config import MeshConfig
@@ -23,7 +24,7 @@ def on_mesh(config: MeshConfig) -> Iterator[Mesh]:
         yield mesh
 
 
-def place_params(model: LoadedModel, mesh: Mesh) -> Any:
+def place_params(model: LoadedModel | LoadedEncoder, mesh: Mesh) -> Any:
     """A loaded model's parameters, each where the axis rules put it."""
     places = sharding.params_sharding(mesh, model.config)
     return jax.tree.map(jax.device_put, model.params, places)

@@ -16,7 +16,8 @@ from xtl_jax.errors import UserError
 # heavy is imported at the top of any of them.
 COMMANDS = (
     *("quickstart", "doctor", "tasks", "data", "train", "predict", "score"),
-    *("report", "submit", "run", "convert", "bench", "docs"),
+    *("layers", "report", "submit", "run", "plan", "launch"),
+    *("attacks", "convert", "bench", "docs"),
 )
 
 
@@ -45,11 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 2 bad input (one message on stderr), 130 interrupted, 143 stopped by
         SIGTERM after saving.
     """
-    rest, bindings = config.split_gin_flags(
-        sys.argv[1:] if arguments is None else arguments
-    )
+    own, words = _split_words(sys.argv[1:] if arguments is None else arguments)
+    rest, bindings = config.split_gin_flags(own)
     parsed = parser(rest[0] if rest else None).parse_args(rest)
-    parsed.gin = bindings
+    parsed.gin, parsed.words = bindings, words
     if bindings and not hasattr(parsed, "gin_file"):
         print(
             f"xtl {parsed.command}: --gin.{bindings[0]} has no meaning here; it "
@@ -70,6 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # `xtl tasks | head` is no error
         return 0
+
+
+def _split_words(
+    arguments: Sequence[str],
+) -> tuple[Sequence[str], Sequence[str]]:
+    """`launch` leaves what stands behind -- to the command that it starts."""
+    if list(arguments[:1]) != ["launch"] or "--" not in arguments:
+        return arguments, ()
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """`xtl predict`: a run's checkpoint answers evaluation sets.
 
 Answers are decoded, or chosen among options by their likelihood, or found among
-candidates by sentence vectors: the kind of task decides, and RunConfig.classify.
+candidates by sentence vectors: the kind of task decides, and RunConfig.classify. An
+encoder's are what its heads say.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.cli import predict_sets, run_files
+from xtl_jax.cli import predict_plain, predict_sets
 from xtl_jax.cli.predict_sets import Wanted
 from xtl_jax.cli.progress import counting, tell
-from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
     from xtl_jax.cli.predict_answers import Predictor
+    from xtl_jax.cli.predict_labelled import Labeller
     from xtl_jax.cli.predict_retrieval import Searcher
+    from xtl_jax.infer.encoder import LoadedEncoder
     from xtl_jax.infer.model import LoadedModel
     from xtl_jax.infer.records import Record
     from xtl_jax.train.config import RunConfig
+
+    AnyModel = LoadedModel | LoadedEncoder
 
 EXAMPLE = """examples:
   xtl predict runs/squad                       what RunConfig.evaluate of the run names
@@ -30,6 +34,8 @@ EXAMPLE = """examples:
   xtl predict runs/squad --task mlqa.en-ar --split validation --step 2000
   xtl predict runs/mnli --task xnli --classify rank
   xtl predict runs/mnli --task tatoeba/test --unlabelled     for `xtl submit`
+  xtl predict multilingual-e5-small --run_dir runs/e5 --vocabulary sentencepiece.model \
+      --task tatoeba --embed_prefix query:     a checkpoint as it is
 """
 
 
@@ -42,7 +48,11 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run_dir", help="run directory of `xtl train`")
+    parser.add_argument(
+        "run_dir_or_checkpoint",
+        metavar="RUN",
+        help="run directory of `xtl train`; or a checkpoint, see below",
+    )
     parser.add_argument(
         "--task",
         action="append",
@@ -68,6 +78,18 @@ def add_parser(commands: Any) -> None:
         help="whose score of a text, and whose end of a search",
     )
     parser.add_argument(
+        "--temperature", type=float, help="0: the most probable ids; more: draw them"
+    )
+    parser.add_argument(
+        "--top_k", type=int, help="draw from so many of the most probable ids; 0: all"
+    )
+    parser.add_argument(
+        "--top_p",
+        type=float,
+        help="draw from the fewest ids that have this probability together",
+    )
+    parser.add_argument("--sampling_seed", type=int, help="of drawing")
+    parser.add_argument(
         "--classify",
         choices=("generate", "rank"),
         help="decode a label, or take the most likely one",
@@ -83,29 +105,44 @@ def add_parser(commands: Any) -> None:
         help="encoder layer whose mean is a sentence's vector; -1: the normalised last",
     )
     parser.add_argument(
+        "--embed_prefix",
+        metavar="WORDS",
+        help="of an encoder: words before each text, such as query: for e5",
+    )
+    parser.add_argument("--head", help="of an encoder: which of its heads answers")
+    parser.add_argument(
+        "--null_threshold",
+        type=float,
+        help="of an encoder: how much surer of no answer than of the best one",
+    )
+    parser.add_argument(
         "--unlabelled",
         action="store_true",
         help="predict retrieval sets whose right pairs were kept back, too",
     )
     parser.add_argument("--data_dir", help="folder of original release files")
+    parser.add_argument(
+        "--file",
+        action="append",
+        default=[],
+        metavar="FAMILY/SPLIT=PATH",
+        help="a file under another name than the release's; repeatable",
+    )
     parser.add_argument("--cache_dir", help="folder of tokenised examples")
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16"), help="of computation"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    predict_plain.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict for a run directory."""
+    from xtl_jax.data import sources
     from xtl_jax.train.config import MeshConfig, RunConfig
 
-    document = run_files.read(arguments.run_dir)
-    if document is None:
-        raise UserError(
-            f"{arguments.run_dir} holds no run.json: give the run directory that "
-            "`xtl train` wrote"
-        )
+    document = predict_plain.run_document(arguments)
     given = {
         "data_dir": arguments.data_dir,
         "cache_dir": arguments.cache_dir,
@@ -114,14 +151,22 @@ def run(arguments: argparse.Namespace) -> int:
         "beams": arguments.beams,
         "length_penalty": arguments.length_penalty,
         "beam_rule": arguments.beam_rule,
+        "temperature": arguments.temperature,
+        "top_k": arguments.top_k,
+        "top_p": arguments.top_p,
+        "sampling_seed": arguments.sampling_seed,
         "classify": arguments.classify,
         "rank_by": arguments.rank_by,
         "embed_layer": arguments.embed_layer,
+        "embed_prefix": arguments.embed_prefix,
+        "head": arguments.head,
+        "null_threshold": arguments.null_threshold,
         "evaluate_examples": arguments.examples,
     }
     values = document["run"] | {k: v for k, v in given.items() if v is not None}
-    values["run_dir"] = arguments.run_dir
+    values["run_dir"] = arguments.run_dir or arguments.run_dir_or_checkpoint
     values["evaluate"] = tuple(arguments.task or values["evaluate"])
+    values["files"] |= sources.parse_file_settings(arguments.file)
     config = RunConfig(**values)
     result = predict(
         config,
@@ -160,26 +205,26 @@ def predict(
         `predictions` (file to examples) and `missing` (what could not be predicted and
         why), as JSON values.
     """
-    from xtl_jax.cli import devices
-    from xtl_jax.cli.predict_answers import Predictor
+    from xtl_jax.cli import devices, predict_labelled
+    from xtl_jax.cli.predict_labelled import Labeller
     from xtl_jax.cli.predict_retrieval import Searcher
-    from xtl_jax.data import vocabulary as vocabularies
     from xtl_jax.infer import model as models
     from xtl_jax.infer import records
+    from xtl_jax.infer.encoder import LoadedEncoder
     from xtl_jax.train import sharding
 
-    vocabulary = vocabularies.load(config.vocabulary, extra_ids=config.extra_ids)
-    if vocabulary.sha256 != vocabulary_sha256:
-        raise UserError(
-            f"the vocabulary {config.vocabulary} is not the one that {config.run_dir} "
-            "was trained with (another checksum); its answers would be noise"
-        )
+    path = predict_plain.weights_of(config)
+    vocabulary = predict_sets.own_vocabulary(
+        config, sha256=vocabulary_sha256, model=predict_plain.shape_of(path)
+    )
     wanted, missing = predict_sets.find_wanted(
         config, vocabulary, split=split, unlabelled=unlabelled
     )
     for name, why in missing.items():
         tell(f"missing: {name}: {why}")
-    model = models.load(config.run_dir, dtype=dtype, step=step)
+    model = models.load(path, dtype=dtype, step=step)
+    if isinstance(model, LoadedEncoder):
+        predict_labelled.check_heads(wanted, model.config, chosen=config.head)
     folder = pathlib.Path(config.run_dir) / "predictions"
     predict_sets.write_expected(folder, wanted, missing)
     written = {}
@@ -187,17 +232,13 @@ def predict(
         sharding.check_rows(
             placed, config.predict_batch_size, name="RunConfig.predict_batch_size"
         )
-        by = Predictor(
-            config,
-            model.config,
-            devices.place_params(model, placed),
-            vocabulary,
-            sharding.put_batch(placed),
-        )
+        by = predict_plain.predictor(config, model, vocabulary=vocabulary, mesh=placed)
         searcher = Searcher(by)
         for each in wanted:
             if each.family.kind == "retrieval":
                 found = _found(each, searcher=searcher, model=model)
+            elif isinstance(by, Labeller):
+                found = _labelled(each, by=by, model=model)
             else:
                 found = _answers(each, by=by, model=model)
             path = folder / f"{each.name}.jsonl"
@@ -206,7 +247,7 @@ def predict(
     return {"predictions": written, "missing": missing}
 
 
-def _answers(each: Wanted, *, by: Predictor, model: LoadedModel) -> list[Record]:
+def _answers(each: Wanted, *, by: Predictor, model: AnyModel) -> list[Record]:
     """Records of a set whose answers are texts."""
     from xtl_jax.cli import predict_answers
 
@@ -239,7 +280,34 @@ def _answers(each: Wanted, *, by: Predictor, model: LoadedModel) -> list[Record]
     return found
 
 
-def _found(each: Wanted, *, searcher: Searcher, model: LoadedModel) -> list[Record]:
+def _labelled(each: Wanted, *, by: Labeller, model: AnyModel) -> list[Record]:
+    """Records of a set that an encoder's head answers."""
+    from xtl_jax.cli import predict_labelled
+    from xtl_jax.data import labelled_batches
+
+    family = each.family
+    windows = labelled_batches.examples_of(each.store, each.examples)
+    with counting(f"predicting {each.name} {each.split}", total=windows) as progress:
+        answers = predict_labelled.answer(
+            family, each.store, by=by, examples=each.examples, progress=progress
+        )
+    how = predict_labelled.method(family, by)
+    return [
+        _record(
+            each,
+            found.meta,
+            model=model,
+            prediction_raw=found.answer.text,
+            prediction=found.answer.text,
+            log_probability=found.answer.log_probability,
+            options=found.answer.options,
+            decoding=how,
+        )
+        for found in answers
+    ]
+
+
+def _found(each: Wanted, *, searcher: Searcher, model: AnyModel) -> list[Record]:
     """Records of a set whose answers are ids of candidates."""
     found, how = searcher.find(each)
     return [
@@ -258,7 +326,7 @@ def _found(each: Wanted, *, searcher: Searcher, model: LoadedModel) -> list[Reco
 
 
 def _record(
-    each: Wanted, meta: Mapping[str, Any], *, model: LoadedModel, **said: Any
+    each: Wanted, meta: Mapping[str, Any], *, model: AnyModel, **said: Any
 ) -> Record:
     from xtl_jax.infer import records
 

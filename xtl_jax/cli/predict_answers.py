@@ -82,7 +82,13 @@ def _decoding(run: RunConfig) -> models.Method:
     from xtl_jax.infer import model as models
 
     return models.method(
-        beams=run.beams, length_penalty=run.length_penalty, rule=run.beam_rule
+        beams=run.beams,
+        length_penalty=run.length_penalty,
+        rule=run.beam_rule,
+        temperature=run.temperature,
+        top_k=run.top_k,
+        top_p=run.top_p,
+        seed=run.sampling_seed,
     )
 
 
@@ -184,6 +190,16 @@ def method(family: Family, by: Predictor) -> dict[str, Any]:
     shared = {"input_length": by.run.lengths["inputs"], "dtype": by.model.dtype}
     if is_ranked(family, by.run):
         return {"method": "rank", "rank_by": by.run.rank_by, **shared}
+    if by.run.temperature:
+        return {
+            "method": "sampling",
+            "temperature": by.run.temperature,
+            "top_k": by.run.top_k,
+            "top_p": by.run.top_p,
+            "seed": by.run.sampling_seed,
+            "max_length": by.decode_length,
+            **shared,
+        }
     if by.run.beams == 1:
         return {"method": "greedy", "max_length": by.decode_length, **shared}
     return {

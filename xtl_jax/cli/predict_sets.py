@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from xtl_tasks.family import Family
     from xtl_tasks.loading import TaskSettings
 
+    from xtl_jax.data.encoder_vocabulary import EncoderVocabulary
     from xtl_jax.data.store import Store
     from xtl_jax.data.vocabulary import Vocabulary
+    from xtl_jax.model.network import AnyConfig
     from xtl_jax.train.config import RunConfig
+
+    AnyVocabulary = Vocabulary | EncoderVocabulary
 
 
 class Wanted(NamedTuple):
@@ -49,7 +53,7 @@ class _Finder(NamedTuple):
     """What is needed to find a store."""
 
     config: RunConfig
-    vocabulary: Vocabulary
+    vocabulary: AnyVocabulary
     settings: TaskSettings
     unlabelled: bool  # whether splits without labels are predicted
 
@@ -62,7 +66,8 @@ class _Finder(NamedTuple):
         """
         from xtl_tasks import loading
 
-        from xtl_jax.cli import caching
+        from xtl_jax.cli import caching, labelled_caching
+        from xtl_jax.data.encoder_vocabulary import EncoderVocabulary
 
         family.check_split(split, language=language)
         task = family.task_name(language)
@@ -72,6 +77,10 @@ class _Finder(NamedTuple):
         cached = pathlib.Path(self.config.cache_dir) / task
         if source is None and not any(cached.glob(f"{split}-*")):
             raise Absent(f"the {split} split of {task} is neither here nor cached")
+        if isinstance(self.vocabulary, EncoderVocabulary):
+            return labelled_caching.ensure_store(
+                task, split=split, run=self.config, vocabulary=self.vocabulary
+            )
         stores = caching.ensure_cached(
             [(task, split)], run=self.config, vocabulary=self.vocabulary
         )
@@ -81,7 +90,7 @@ class _Finder(NamedTuple):
         """One split with all that its prediction needs."""
         store = self.store(family, language, split)
         search = family.search
-        rows = store.num_examples if search is None else queries(store)
+        rows = examples_in(store) if search is None else queries(store)
         examples = min(self.config.evaluate_examples or rows, rows)
         found = Wanted(family, language, split, store, examples)
         if search is None:
@@ -119,6 +128,31 @@ class _Finder(NamedTuple):
         raise Absent("; ".join(reasons))
 
 
+def examples_in(store: Store) -> int:
+    """How many examples a store has; an encoder's may be several windows each."""
+    if not _has_windows(store):
+        return store.num_examples
+    return store.meta(store.num_examples - 1)["example"] + 1
+
+
+def rows_of(store: Store, examples: int) -> list[range]:
+    """Rows of each of the first examples of a store: its windows, or itself."""
+    if not _has_windows(store):
+        return [range(row, row + 1) for row in range(examples)]
+    begins: list[int] = []
+    for row in range(store.num_examples):
+        number = store.meta(row)["example"]
+        if number == examples:
+            return [*map(range, begins, [*begins[1:], row])]
+        if number == len(begins):
+            begins.append(row)
+    return [*map(range, begins, [*begins[1:], store.num_examples])]
+
+
+def _has_windows(store: Store) -> bool:
+    return store.card.get("kind") in ("span", "tagging")
+
+
 def queries(store: Store) -> int:
     """How many queries a retrieval store has; its candidates come after them."""
     return bisect.bisect_left(
@@ -133,9 +167,42 @@ def has_labels(store: Store) -> bool:
     return any(store.meta(index)["references"] for index in range(queries(store)))
 
 
+def own_vocabulary(
+    config: RunConfig, *, sha256: str, model: AnyConfig | None = None
+) -> AnyVocabulary:
+    """The vocabulary that a run was trained with.
+
+    Args:
+        config: names it.
+        sha256: of the vocabulary then.
+        model: of the run; an encoder lays its ids out in its own way.
+
+    Raises:
+        UserError: `RunConfig.vocabulary` has another checksum now.
+    """
+    vocabulary = vocabulary_of(config, model=model)
+    if vocabulary.sha256 != sha256:
+        raise UserError(
+            f"the vocabulary {config.vocabulary} is not the one that {config.run_dir} "
+            "was trained with (another checksum); its answers would be noise"
+        )
+    return vocabulary
+
+
+def vocabulary_of(config: RunConfig, *, model: AnyConfig | None) -> AnyVocabulary:
+    """`RunConfig.vocabulary` as a model lays its ids out; None: as mT5 does."""
+    from xtl_jax.data import encoder_vocabulary
+    from xtl_jax.data import vocabulary as vocabularies
+    from xtl_jax.model.encoder_sizes import EncoderConfig
+
+    if isinstance(model, EncoderConfig):
+        return encoder_vocabulary.load(config.vocabulary)
+    return vocabularies.load(config.vocabulary, extra_ids=config.extra_ids)
+
+
 def find_wanted(
     config: RunConfig,
-    vocabulary: Vocabulary,
+    vocabulary: AnyVocabulary,
     *,
     split: str | None,
     unlabelled: bool = False,
@@ -168,7 +235,7 @@ def find_wanted(
     finder = _Finder(
         config,
         vocabulary,
-        caching.task_settings(config, vocabulary=vocabulary),
+        caching.task_settings(config, vocabulary=None),
         unlabelled,
     )
     wanted: dict[tuple[str, str, str], Wanted] = {}
@@ -234,7 +301,10 @@ def write_expected(
     sets = known.get("sets", {}) | {
         each.name: {
             "split": each.split,
-            "ids": [each.store.meta(index)["id"] for index in range(each.examples)],
+            "ids": [
+                each.store.meta(rows[0])["id"]
+                for rows in rows_of(each.store, each.examples)
+            ],
         }
         for each in wanted
     }

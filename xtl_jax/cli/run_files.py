@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from importlib import metadata
+from types import MappingProxyType
 from typing import Any
 
 import xtl_jax
@@ -66,8 +67,19 @@ def read(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     return found
 
 
-def claim(run_dir: str | os.PathLike[str], new: Mapping[str, Any]) -> None:
+def claim(
+    run_dir: str | os.PathLike[str],
+    new: Mapping[str, Any],
+    *,
+    defaults: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> None:
     """Write `run.json`, or make sure that the one there is of the same run.
+
+    Args:
+        run_dir: of the run.
+        new: what it shall hold.
+        defaults: of fields of `run` and `model`, which an older version may not have
+            written.
 
     Raises:
         UserError: the directory belongs to a run of another config or data; or it holds
@@ -85,13 +97,23 @@ def claim(run_dir: str | os.PathLike[str], new: Mapping[str, Any]) -> None:
             )
     else:
         new = json.loads(json.dumps(new))
-        differing = train_config.changed(old["run"], new["run"])
-        differing += train_config.changed(old["model"], new["model"])
+        differing = []
+        for part in ("run", "model"):
+            # A setting that is newer than the run had its default.
+            before = {**defaults.get(part, {}), **old[part]}
+            differing += train_config.changed(before, new[part])
         sha = "vocabulary_sha256"
         if old["environment"][sha] != new["environment"][sha]:
             differing.append("vocabulary: another file")
         # Rates and budgets as they came out: how they were asked for is no matter.
         differing += train_config.changed(_flat(old["feed"]), _flat(new["feed"]))
+        # Of a run of LoRA the checkpoint may have moved, but not changed.
+        sums = [each.get("base", {}).get("checksums") for each in (old, new)]
+        if None not in sums and sums[0] != sums[1]:
+            differing.append(
+                "initial_checkpoint: other weights than the run began with in "
+                f"{old['base']['checkpoint']}, step {old['base']['step']}"
+            )
         if differing:
             raise UserError(
                 f"{folder} holds a run of another config: {'; '.join(differing)}. Give "

@@ -78,6 +78,12 @@ def add_parser(subparsers: Any) -> None:
         default=1.0,
         help="above it, a prediction counts as no answer (default: %(default)s)",
     )
+    files.add_argument(
+        "--gold_answers",
+        choices=("raw", "mt5_padded"),
+        help="of questions: as the release has them (default), or with spaces around "
+        "punctuation, as mT5 scores what it decodes (prediction_raw of a record)",
+    )
     folders = parser.add_argument_group("submission folder")
     folders.add_argument("--submission", help="folder of TASK/test-LANGUAGE files")
     folders.add_argument("--labels", help="folder of label files of the same names")
@@ -115,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
             f"--resamples={args.resamples}: a 95% interval needs at least 1000"
         )
     flags = ("task", "gold", "predictions")
-    of_files = (*flags, "language", "na_probs")
+    of_files = (*flags, "language", "na_probs", "gold_answers")
     given = [name for name in of_files if getattr(args, name) is not None]
     if args.run_dir is not None and given:
         raise UserError(
@@ -144,6 +150,7 @@ def run(args: argparse.Namespace) -> int:
         predictions=args.predictions,
         na_probs=args.na_probs,
         na_prob_thresh=args.na_prob_thresh,
+        gold_answers=args.gold_answers or "raw",
         resamples=args.resamples,
         seed=args.seed,
     )

@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from xtl_jax.cli import score_release
 from xtl_jax.errors import UserError
@@ -35,6 +35,8 @@ from xtl_jax.metrics.metric import Counts, Metric, add
 
 if TYPE_CHECKING:
     from xtl_tasks.family import Family
+
+GoldAnswers = Literal["raw", "mt5_padded"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,7 @@ def score_files(
     predictions: str,
     na_probs: str | None = None,
     na_prob_thresh: float = 1.0,
+    gold_answers: GoldAnswers = "raw",
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -112,6 +115,8 @@ def score_files(
         predictions: path of a file as in an XTREME submission.
         na_probs: path of no-answer probabilities by question id (SQuAD v2.0).
         na_prob_thresh: above it a prediction counts as no answer.
+        gold_answers: of questions: "raw" as the official scripts have them, or
+            "mt5_padded" with spaces around punctuation (`metrics/padded.py`).
         resamples: bootstrap resamples of the intervals.
         seed: of the bootstrap.
 
@@ -132,6 +137,8 @@ def score_files(
         raise UserError(f"--task={family.name}: has no official scorer")
     if metric.name == mlqa.METRIC.name:
         mlqa.answer_language(language)  # an unknown one fails before files are read
+    if gold_answers == "mt5_padded":
+        metric = _padded(family, metric)
     if na_probs is not None and metric.name != squad_v2.METRIC.name:
         raise UserError(
             f"--na_probs: {family.name} has no question without an answer; the "
@@ -179,6 +186,19 @@ def score_files(
             seed=seed,
         ),
     }
+
+
+def _padded(family: Family, metric: Metric) -> Metric:
+    """mT5's own way to score a family's questions."""
+    from xtl_jax.data import prompts
+    from xtl_jax.metrics import padded, qa
+
+    if metric.name not in (qa.METRIC.name, mlqa.METRIC.name):
+        raise UserError(
+            f"--gold_answers mt5_padded: {family.name} has no gold answers that mT5 "
+            "pads; questions of SQuAD's and MLQA's kind have"
+        )
+    return padded.padded_gold(metric, pad=prompts.pad_punctuation)
 
 
 def read_text(path: str) -> str:

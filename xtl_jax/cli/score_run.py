@@ -24,6 +24,8 @@ Find = Callable[[str], "tuple[Family, str]"]
 Gold = Callable[[records.Record], Sequence[scoring.Row] | None]
 Track = Callable[[Sequence[pathlib.Path]], Iterable[pathlib.Path]]
 
+_LABELLED = ("label", "span")  # methods of encoders, whose answers nobody wrote
+
 
 def score_run(
     run_dir: str | os.PathLike[str],
@@ -149,7 +151,7 @@ def _score_file(
             chance_percent=_chance(family, language, found),
             checkpoint=first.checkpoint,
             step=first.step,
-            post=_post(family),
+            post=_post(family, first),
             resamples=resamples,
             seed=seed,
         )
@@ -158,15 +160,21 @@ def _score_file(
 
 
 def _parts(family: Family, record: records.Record) -> tuple[int, int] | None:
-    """How much of a tagged sentence's raw text found no place, and of how much."""
-    if family.place is None or record.context is None:
+    """How much of a tagged sentence's raw text found no place, and of how much.
+
+    Tags of an encoder's head are written by nobody: each belongs to its word.
+    """
+    labelled = record.decoding.get("method") in _LABELLED
+    if family.place is None or record.context is None or labelled:
         return None
     placed = family.place(record.prediction_raw, context=record.context)
     return placed.unplaced, placed.total
 
 
-def _post(family: Family) -> str:
+def _post(family: Family, record: records.Record) -> str:
     """What was done to decoded texts before they were scored, for the signature."""
+    if record.decoding.get("method") in _LABELLED:
+        return "none"
     if family.place is not None:
         return "project"
     if family.postprocess is not None:

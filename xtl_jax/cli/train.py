@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import signal
 import threading
@@ -13,13 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import config as configs
-from xtl_jax.cli import overlaps, train_dev, train_inputs, train_observer
+from xtl_jax.cli import overlaps, train_initial, train_observer, train_program
 from xtl_jax.cli.config import Config
-from xtl_jax.cli.progress import tell
-from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
-    from xtl_jax.data.pipeline import Feed
+    from xtl_jax.cli.train_inputs import Inputs
 
 EXAMPLE = """example:
   xtl train --gin_file=models/tiny.gin --gin_file=runs/squad_to_qa.gin \\
@@ -90,7 +87,7 @@ def dry_run(config: Config) -> dict[str, Any]:
     from xtl_jax.cli import devices, run_files
     from xtl_jax.train import sharding
 
-    inputs = train_inputs.find_inputs(config)
+    inputs = train_program.find_inputs(config)
     run, model = inputs.config.run, inputs.config.model
     with devices.on_mesh(config.mesh) as mesh:
         sharding.check(
@@ -100,11 +97,12 @@ def dry_run(config: Config) -> dict[str, Any]:
             sharding.check_rows(
                 mesh, run.predict_batch_size, name="RunConfig.predict_batch_size"
             )
-        shapes, batch = _shapes(inputs.config, inputs.feed)
-        compiled = _compiled_step(inputs.config, mesh, shapes, batch)
-        memory = compiled.memory_analysis()
-    if run.initial_checkpoint:
-        _initial_params(inputs.config)
+        shapes = train_program.shapes(inputs.config)
+        memory = [
+            step.memory_analysis()
+            for step in train_program.compiled(inputs, mesh, shapes)
+        ]
+    train_initial.load(inputs.config)
     state_bytes = _state_bytes(shapes)
     run_files.check_space(
         run.run_dir, needed=_disk_needed(inputs.config, state_bytes), what="checkpoints"
@@ -120,10 +118,11 @@ def dry_run(config: Config) -> dict[str, Any]:
         "dev_task": inputs.dev.task if inputs.dev else None,
         "overlap": overlap.get("found", {}),
         "parameters": model.parameters,
+        "parameters_trained": _size(shapes.params),
         "state_bytes": state_bytes,
-        "step_temporary_bytes": int(memory.temp_size_in_bytes),
-        "step_argument_bytes": int(memory.argument_size_in_bytes),
-        "useful_flops_per_step": run.batch_size * model.train_flops(**run.lengths),
+        "step_temporary_bytes": max(m.temp_size_in_bytes for m in memory),
+        "step_argument_bytes": max(m.argument_size_in_bytes for m in memory),
+        "useful_flops_per_step": train_program.useful_flops(inputs.config),
         "mesh": dict(mesh.shape),
         "devices": len(jax.devices()),
         "steps": run.steps,
@@ -141,10 +140,9 @@ def train(config: Config) -> dict[str, Any]:
     """
     from xtl_jax.checkpoint.store import Store as Checkpoints
     from xtl_jax.cli import devices, run_files
-    from xtl_jax.train import loop, sharding, state, throughput
-    from xtl_jax.train import optimizer as optimizers
+    from xtl_jax.train import loop, sharding, throughput
 
-    inputs = train_inputs.find_inputs(config)
+    inputs = train_program.find_inputs(config)
     run, model = inputs.config.run, inputs.config.model
     document = run_files.document(
         inputs.config, vocabulary=inputs.vocabulary, feed=inputs.feed.describe()
@@ -159,43 +157,47 @@ def train(config: Config) -> dict[str, Any]:
             sharding.check_rows(
                 mesh, run.predict_batch_size, name="RunConfig.predict_batch_size"
             )
-        shapes, batch = _shapes(inputs.config, inputs.feed)
+        shapes = train_program.shapes(inputs.config)
         run_files.check_space(
             run.run_dir,
             needed=_disk_needed(inputs.config, _state_bytes(shapes)),
             what=f"{run.keep + 2} checkpoints",
         )
-        initial = _initial_params(inputs.config)
-        run_files.claim(run.run_dir, document)
-        current, _ = state.create(
-            *(model, optimizers.build(run)), mesh=mesh, seed=run.seed, params=initial
-        )
-        if run.restore_optimizer:
-            current = _with_moments(current, inputs.config)
+        initial = train_initial.load(inputs.config)
+        document |= train_initial.identity(inputs.config, initial)
+        run_files.claim(run.run_dir, document, defaults=inputs.config.defaults())
         checkpoints = Checkpoints(run.run_dir, keep=run.keep)
-        position: Any = inputs.feed.position(0)._asdict()
-        restored = checkpoints.restore_latest(current, tell=tell)
-        if restored is not None:
-            current, position = restored
-            tell(f"{run.run_dir}: going on after step {int(current.step)}")
+        begun = train_initial.begin(
+            inputs.config,
+            mesh=mesh,
+            shapes=shapes,
+            checkpoints=checkpoints,
+            initial=initial,
+        )
+        del initial  # what is trained lies on the devices now
+        current, frozen = begun.state, begun.frozen
+        position: Any = begun.position or inputs.feed.position(0)._asdict()
         began = int(current.step)
-        update = _compiled_step(inputs.config, mesh, shapes, batch)
+        step = train_program.step(inputs.config, mesh, shapes)
         observer = train_observer.Observer(
             inputs.config, began, throughput.peak_flops(time.perf_counter)
         )
-        evaluate = train_dev.evaluation(inputs, mesh) if inputs.dev else None
+        evaluate = None
+        if inputs.dev:
+            evaluate = train_program.evaluation(inputs, mesh, frozen)
         with contextlib.ExitStack() as stack:
             stack.callback(checkpoints.close)
             stack.enter_context(observer)
             fed = stack.enter_context(
                 inputs.feed.batches(step=began, position=position)
             )
-            pairs = ((item.batch, item.next_position._asdict()) for item in fed)
+            pairs = train_program.batches(inputs.config, fed)
+            count = train_program.real_tokens(inputs.config)
             current, outcome = loop.train(
                 current,
                 run=run,
-                update=update,
-                work=loop.to_device(pairs, mesh),
+                update=lambda state, rows: step(state, rows, frozen),
+                work=loop.to_device(pairs, mesh, count=count),
                 position=position,
                 store=checkpoints,
                 observer=observer,
@@ -211,12 +213,12 @@ def train(config: Config) -> dict[str, Any]:
     }
 
 
-def _each_task(inputs: train_inputs.Inputs, field: str) -> dict[str, Any]:
+def _each_task(inputs: Inputs, field: str) -> dict[str, Any]:
     """One number of every task of the mixture."""
     return {name: task[field] for name, task in inputs.reading["tasks"].items()}
 
 
-def _overlap(inputs: train_inputs.Inputs) -> dict[str, Any]:
+def _overlap(inputs: Inputs) -> dict[str, Any]:
     """Evaluation texts in what the run learns from; the user is told."""
     from xtl_jax.cli import caching
 
@@ -229,42 +231,10 @@ def _overlap(inputs: train_inputs.Inputs) -> dict[str, Any]:
     )
 
 
-def _shapes(config: Config, feed: Feed) -> tuple[Any, Any]:
-    """Shapes of state and global batch, without computing either."""
+def _size(shapes: Any) -> int:
     import jax
 
-    from xtl_jax.train import optimizer as optimizers
-    from xtl_jax.train import state
-
-    batch = {
-        name: jax.ShapeDtypeStruct(
-            (config.run.batch_size, *array.shape[1:]), array.dtype
-        )
-        for name, array in feed.batch(0).items()
-    }
-    return state.shapes(config.model, optimizers.build(config.run)), batch
-
-
-def _compiled_step(config: Config, mesh: Any, shapes: Any, batch: Any) -> Any:
-    """The step, compiled for these shapes on this mesh; state is updated in place."""
-    import jax
-
-    from xtl_jax.train import optimizer as optimizers
-    from xtl_jax.train import sharding
-    from xtl_jax.train.step import make_train_step
-
-    places = sharding.state_sharding(
-        mesh, sharding.params_sharding(mesh, config.model), shapes
-    )
-    rows = dict.fromkeys(batch, sharding.batch_sharding(mesh))
-    step = make_train_step(config.model, config.run, optimizers.build(config.run))
-    jitted = jax.jit(
-        step,
-        donate_argnums=0,
-        in_shardings=(places, rows),
-        out_shardings=(places, None),
-    )
-    return jitted.lower(shapes, batch).compile()
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
 def _state_bytes(shapes: Any) -> int:
@@ -276,56 +246,6 @@ def _state_bytes(shapes: Any) -> int:
 def _disk_needed(config: Config, state_bytes: int) -> int:
     # The kept ones, the best one, and the one being written.
     return (config.run.keep + 2) * state_bytes
-
-
-def _initial_params(config: Config) -> Any | None:
-    """Host parameters to start from, None for fresh ones."""
-    from xtl_jax.infer import model as models
-
-    path = config.run.initial_checkpoint
-    if not path:
-        return None
-    loaded = models.load(path)
-    ignored = ("dropout_rate", "dtype", "remat", "loss_chunks")
-    differing = [
-        f"{field.name}: checkpoint {getattr(loaded.config, field.name)}, config "
-        f"{getattr(config.model, field.name)}"
-        for field in dataclasses.fields(config.model)
-        if field.name not in ignored
-        and getattr(loaded.config, field.name) != getattr(config.model, field.name)
-    ]
-    if differing:
-        raise UserError(
-            f"{path} does not fit the model: {'; '.join(differing)}. Give the gin file "
-            "of its size (models/…), and the vocabulary it was trained with"
-        )
-    return loaded.params
-
-
-def _with_moments(current: Any, config: Config) -> Any:
-    """The state with the optimiser's moments of the initial checkpoint."""
-    from xtl_jax.checkpoint import find, t5x
-    from xtl_jax.train import optimizer as optimizers
-
-    run = config.run
-    found = find.find(run.initial_checkpoint)
-    if found.kind != "t5x":
-        raise UserError(
-            f"RunConfig.restore_optimizer: {run.initial_checkpoint} is no checkpoint "
-            "of T5X; set it to False"
-        )
-    step, moments = t5x.optimizer_state(found.folder)
-    factor = run.loss_normalizing_factor
-    tell(
-        f"optimiser state of {found.folder} restored, its decay goes on from step "
-        f"{step:,}; the loss is divided by {factor or 'nothing'}: right if the "
-        "checkpoint was trained so (the public mT5: 234496, "
-        "RunConfig.loss_normalizing_factor)"
-    )
-    state = optimizers.with_moments(
-        current.opt_state, config.model, moments=moments, step=step
-    )
-    return current._replace(opt_state=state)
 
 
 @contextlib.contextmanager

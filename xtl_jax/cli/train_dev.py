@@ -23,12 +23,13 @@ def evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, float]]:
 
     metric = family.metric
     run, dev = inputs.config.run, inputs.dev
+    model: Any = inputs.config.model
     examples = min(run.eval_examples, dev.store.num_examples)
 
     def evaluate(state: Any) -> dict[str, float]:
         by = predict_answers.Predictor(
             run,
-            inputs.config.model,
+            model,
             state.params,
             inputs.vocabulary,
             sharding.put_batch(mesh),
@@ -71,11 +72,12 @@ def _text_evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, flo
     )
     put = sharding.put_batch(mesh)
     batches = max(1, run.eval_examples // run.batch_size)
+    model: Any = inputs.config.model
 
     @jax.jit
     def sums(params: Any, batch: Any) -> Any:
         return batch_loss(
-            *(inputs.config.model, params, batch),
+            *(model, params, batch),
             key=None,
             z_loss=0.0,
             label_smoothing=0.0,

@@ -13,9 +13,7 @@ from xtl_jax.cli.progress import tell
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
-    from xtl_jax.data.pipeline import Feed
     from xtl_jax.data.store import Store
-    from xtl_jax.data.vocabulary import Vocabulary
 
 
 _SAMPLE = 4096  # examples that are packed to tell epochs
@@ -25,8 +23,8 @@ class Inputs(NamedTuple):
     """What a config names, found and checked, before anything is computed."""
 
     config: Config  # vocabulary rows filled in
-    vocabulary: Vocabulary
-    feed: Feed
+    vocabulary: Any  # `Vocabulary`, of encoders `EncoderVocabulary`
+    feed: Any  # `Feed`, of encoders `LabelledFeed`
     dev: Dev | None
     reading: dict[str, Any]  # shares, epochs and tokens: see `mixture_measures`
 
@@ -51,23 +49,24 @@ def find_inputs(config: Config) -> Inputs:
 
     run = config.run
     vocabulary = vocabularies.load(run.vocabulary, extra_ids=run.extra_ids)
-    model = config.model.with_vocabulary(vocabulary.size)
+    model: Any = config.model  # an mT5's: encoders are in `train_labels`
+    model = model.with_vocabulary(vocabulary.size)
     if run.lengths["targets"] % model.loss_chunks:
         raise UserError(
             f"ModelConfig.loss_chunks={model.loss_chunks} does not divide the target "
             f"length {run.lengths['targets']}"
         )
     mixture = config.mixture
-    dev_task = _dev_task(config)
+    watched = dev_task(config)
     wanted = [(task, "train") for task in mixture.members]
     stores = caching.ensure_cached(wanted, run=run, vocabulary=vocabulary)
     dev = None
-    if dev_task is not None:
+    if watched is not None:
         try:
             found = caching.ensure_cached(
-                [(dev_task, "validation")], run=run, vocabulary=vocabulary
+                [(watched, "validation")], run=run, vocabulary=vocabulary
             )
-            dev = Dev(dev_task, found[dev_task, "validation"])
+            dev = Dev(watched, found[watched, "validation"])
         except UserError as error:
             if run.dev_task:
                 raise
@@ -110,7 +109,7 @@ def shard() -> tuple[int, int]:
     return jax.process_index(), jax.process_count()
 
 
-def _dev_task(config: Config) -> str | None:
+def dev_task(config: Config) -> str | None:
     """Whose English validation split is watched; None: nothing is."""
     from xtl_tasks import catalog
 

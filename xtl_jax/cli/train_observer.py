@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from xtl_jax.cli import run_files
+from xtl_jax.cli import run_files, train_program
 from xtl_jax.cli.config import Config
 from xtl_jax.cli.progress import Lines, bar, tell
 
@@ -16,10 +16,9 @@ class Observer(contextlib.AbstractContextManager):
     """Screen, `log.jsonl` and TensorBoard."""
 
     def __init__(self, config: Config, began: int, peak: float) -> None:
-        run, model = config.run, config.model
         self.last: dict[str, float] = {}
-        self._run = run
-        self._flops = run.batch_size * model.train_flops(**run.lengths)
+        self._run = config.run
+        self._flops = train_program.useful_flops(config)
         self._peak = peak
         self._began = began
 

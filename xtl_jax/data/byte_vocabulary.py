@@ -17,6 +17,7 @@ SeqIO's class of the same name spells sentinels out and drops them when it decod
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -61,6 +62,15 @@ class ByteVocabulary:
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of many texts."""
         return [self.encode(text) for text in texts]
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids of a text, and which bytes of its UTF-8 each stands for: first, end."""
+        ids = self.encode(text)
+        sizes = [
+            1 if token < _SPECIAL + 256 else len(self.piece(token)) for token in ids
+        ]
+        ends = list(itertools.accumulate(sizes))
+        return ids, list(zip([0, *ends], ends, strict=False))
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text up to the first end of sequence; broken characters are left out."""

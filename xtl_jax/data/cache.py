@@ -248,14 +248,8 @@ def build(
     Raises:
         UserError: an example without targets, an id outside the vocabulary, no space.
     """
-    folder = recipe.folder(cache_dir)
-    with _alone(folder) as locked:
-        if folder.is_dir():
-            store.Store(folder)  # says so if it is damaged
-            return folder
-        if locked:  # whoever left these was killed: nobody else is writing
-            for left in folder.parent.glob(f"{store.partial_prefix(folder)}*"):
-                shutil.rmtree(left, ignore_errors=True)
+
+    def card_and_rows() -> tuple[dict[str, Any], Iterator[store.Example]]:
         card = recipe.card() | {
             "eos_id": vocabulary.eos_id,
             "eos": {
@@ -265,9 +259,39 @@ def build(
         }
         if recipe.transform is not None:
             card |= {"sentinels": _sentinels(recipe, vocabulary), "left_out": 0}
-        rows = _examples(
+        return card, _examples(
             task, recipe, vocabulary=vocabulary, card=card, progress=progress
         )
+
+    return write_once(recipe, card_and_rows, cache_dir=cache_dir)
+
+
+def write_once(
+    recipe: Recipe,
+    make: Callable[[], tuple[dict[str, Any], Iterator[store.Example]]],
+    *,
+    cache_dir: str | os.PathLike[str],
+) -> pathlib.Path:
+    """Writes the store of a recipe, unless that is there already.
+
+    Args:
+        recipe: what decides the content; names the folder.
+        make: gives the store's card, which may change until the last example is taken,
+            and its examples. Not called where the store is there.
+        cache_dir: of all stores; made if missing.
+
+    Returns:
+        The store's folder.
+    """
+    folder = recipe.folder(cache_dir)
+    with _alone(folder) as locked:
+        if folder.is_dir():
+            store.Store(folder)  # says so if it is damaged
+            return folder
+        if locked:  # whoever left these was killed: nobody else is writing
+            for left in folder.parent.glob(f"{store.partial_prefix(folder)}*"):
+                shutil.rmtree(left, ignore_errors=True)
+        card, rows = make()
         return store.write(folder, rows, card)
 
 

@@ -6,7 +6,8 @@ predictions can be put back into the order of the split.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,7 @@ def evaluation_batches(
     batch_size: int,
     buckets: tuple[int, ...],
     first: int | None = None,
+    only: np.ndarray | None = None,
     shard: tuple[int, int] = (0, 1),
 ) -> Iterator[EvaluationBatch]:
     """Every example of a store once, the longest ones at the start.
@@ -59,6 +61,7 @@ def evaluation_batches(
         batch_size: rows, over all hosts.
         buckets: ascending lengths, the last at least `lengths.inputs`.
         first: only so many examples from the beginning of the store.
+        only: numbers of the examples wanted; all by default.
         shard: (number of this host, number of hosts).
 
     Raises:
@@ -81,7 +84,8 @@ def evaluation_batches(
             "evaluate"
         )
     size = np.minimum(store.lengths["inputs"][:first], lengths.inputs)
-    by_length = np.argsort(-size, kind="stable")
+    wanted = np.arange(len(size)) if only is None else only
+    by_length = wanted[np.argsort(-size[wanted], kind="stable")]
     mine = batch_size // hosts
     for begin in range(0, len(by_length), batch_size):
         members = by_length[begin : begin + batch_size]
@@ -100,6 +104,39 @@ def evaluation_batches(
             encoder_input_tokens=rows["inputs"],
             decoder_target_tokens=rows["targets"],
         )
+
+
+def alike(
+    store: Store,
+    *,
+    length: int,
+    first: int | None = None,
+    beside: Sequence[Hashable] | None = None,
+) -> np.ndarray:
+    """[examples] for each example the first one whose inputs are the same ids.
+
+    What a model is given decides what it says: whoever asks it about the first of
+    several like inputs has the answers of all.
+
+    Args:
+        store: of an evaluation split.
+        length: to which inputs are cut.
+        first: only so many examples from the beginning of the store.
+        beside: what else must be the same, one for each example.
+    """
+    seen: dict[tuple[bytes, bool, Hashable], int] = {}
+    sizes = store.lengths["inputs"][:first]
+    found = np.empty(len(sizes), np.int64)
+    for index, size in enumerate(sizes.tolist()):
+        ids = store.tokens("inputs", index)[:length]
+        # A cut input gets another end, so it is none that was as long from the start.
+        key = (
+            hashlib.sha256(ids.tobytes()).digest(),
+            size > length,
+            None if beside is None else beside[index],
+        )
+        found[index] = seen.setdefault(key, index)
+    return found
 
 
 def _rows(

@@ -85,23 +85,8 @@ class Feed:
         slots_per_window: int | None = None,
         budgets: Mapping[str, int] | None = None,
     ) -> None:
-        if not isinstance(rates, Varying):
-            rates = mixing.explicit(rates, tasks=tuple(stores))
-        elif rates.tasks != tuple(stores):
-            raise UserError(
-                f"the rates are of {', '.join(rates.tasks)}, the data is of "
-                f"{', '.join(stores)}"
-            )
-        number, hosts = shard
-        if not 0 <= number < hosts:
-            raise UserError(
-                f"shard {number} of {hosts}: the first must be below the second"
-            )
-        if batch_size < 1 or batch_size % hosts:
-            raise UserError(
-                f"a batch of {batch_size} rows cannot be split evenly over {hosts} "
-                f"hosts; choose a multiple of {hosts}"
-            )
+        rates = checked_rates(rates, tasks=tuple(stores))
+        check_shard(shard, batch_size=batch_size)
         for store in stores.values():
             window.check_transform(store)
         self.tasks = tuple(stores)
@@ -115,7 +100,7 @@ class Feed:
         usual = varying.WINDOW if isinstance(rates, Varying) else window.WINDOW
         self._size = slots_per_window or usual
         self._subsets = tuple(
-            _subset(task, store, budget=(budgets or {}).get(task), seed=seed)
+            subset(task, store, budget=(budgets or {}).get(task), seed=seed)
             for task, store in stores.items()
         )
         self._varying = None
@@ -130,7 +115,7 @@ class Feed:
             )
             self._schedule = self._varying.schedule
         else:
-            fixed = mixing.Schedule.of({t: rates[t] for t in self.tasks}, seed=seed)
+            fixed = mixing.Schedule.of(rates, seed=seed)
             self._schedule = lambda number: fixed
         self._eos = {
             name: tuple(
@@ -307,9 +292,7 @@ class Feed:
             self.tasks, self._stores, self._subsets, strict=True
         ):
             tasks[task] = {
-                "rate": self.rates.at(0)[task]
-                if isinstance(self.rates, Varying)
-                else self.rates[task],
+                "rate": first_rates(self.rates)[task],
                 "examples": subset.examples if subset else store.num_examples,
                 "cache": f"{store.folder.parent.name}/{store.folder.name}",
             }
@@ -327,7 +310,41 @@ class Feed:
         }
 
 
-def _subset(
+def checked_rates(
+    rates: mixing.Weights | Varying, *, tasks: tuple[str, ...]
+) -> dict[str, float] | Varying:
+    """Rates of exactly these tasks, in their order; fixed ones sum to 1."""
+    if not isinstance(rates, Varying):
+        found = mixing.explicit(rates, tasks=tasks)
+        return {task: found[task] for task in tasks}
+    if rates.tasks != tasks:
+        raise UserError(
+            f"the rates are of {', '.join(rates.tasks)}, the data is of "
+            f"{', '.join(tasks)}"
+        )
+    return rates
+
+
+def first_rates(rates: Mapping[str, float] | Varying) -> Mapping[str, float]:
+    """The rate of each task at the first step."""
+    return rates.at(0) if isinstance(rates, Varying) else rates
+
+
+def check_shard(shard: tuple[int, int], *, batch_size: int) -> None:
+    """Refuses hosts that cannot share a batch evenly."""
+    number, hosts = shard
+    if not 0 <= number < hosts:
+        raise UserError(
+            f"shard {number} of {hosts}: the first must be below the second"
+        )
+    if batch_size < 1 or batch_size % hosts:
+        raise UserError(
+            f"a batch of {batch_size} rows cannot be split evenly over {hosts} "
+            f"hosts; choose a multiple of {hosts}"
+        )
+
+
+def subset(
     task: str, store: Store, *, budget: int | None, seed: int
 ) -> window.Subset | None:
     """The part of a task's examples that its budget allows; None is all of them."""

@@ -39,6 +39,8 @@ from xtl_jax.errors import UserError
 if TYPE_CHECKING:
     import seqio
 
+Span = tuple[int, int]
+
 _SENTINEL = re.compile(r"^▁?<extra_id_(\d+)>$")
 
 
@@ -61,6 +63,10 @@ class Vocabulary(Protocol):
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of many texts, faster than one by one."""
+        ...
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
+        """Ids of a text, and which bytes of its UTF-8 each stands for: first, end."""
         ...
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -141,6 +147,18 @@ class PieceVocabulary:
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of many texts, faster than one by one."""
         return self._processor.encode(list(texts), num_threads=1)
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
+        """Ids of a text, and which bytes of its UTF-8 each stands for: first, end."""
+        from sentencepiece import sentencepiece_pb2
+
+        # The one form whose offsets are bytes in every version.
+        data = self._processor.encode(text, out_type="serialized_proto")
+        found = sentencepiece_pb2.SentencePieceText.FromString(data)  # type: ignore[attr-defined]
+        return (
+            [piece.id for piece in found.pieces],
+            [(piece.begin, piece.end) for piece in found.pieces],
+        )
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text up to the first end of sequence, padding dropped.

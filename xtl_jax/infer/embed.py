@@ -4,12 +4,13 @@ Which layer the states are taken from matters more than how they are averaged. m
 pre-norm model: what its middle layers put out is not normalised, and the means of such
 states nearly all point in one direction. The default is the normalised output of the
 last layer (-1), which is what was trained to be read; 0 is the embedding, i the raw
-output of layer i. No published figure says which layer of mT5 retrieves best.
+output of layer i. No published figure says which layer of mT5 retrieves best: several
+can be had from one pass over the texts, to be compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,13 @@ def embed(
     *,
     lengths: Lengths,
     batch_size: int,
-    layer: int = LAST,
+    layers: Sequence[int] = (LAST,),
     first: int | None = None,
-    out: Float[np.ndarray, "examples embed"] | None = None,
+    out: Float[np.ndarray, "layers examples embed"] | None = None,
     put: Callable[[np.ndarray], Any] = lambda rows: rows,
     progress: Callable[[int], None] = lambda examples: None,
-) -> Float[np.ndarray, "examples embed"]:
-    """A vector for each example of a store, in its order, float32, of any length.
+) -> Float[np.ndarray, "layers examples embed"]:
+    """Vectors of each example of a store, in its order, float32, of any length.
 
     Args:
         config: the model's shape.
@@ -46,7 +47,7 @@ def embed(
         store: cached examples; their targets are not looked at.
         lengths: longer inputs are cut.
         batch_size: rows encoded together.
-        layer: whose states are averaged, see above.
+        layers: whose states are averaged, see above; a vector from each.
         first: only so many examples.
         out: array to write to, such as a memory-mapped one where memory has no room.
         put: lays a batch out on devices.
@@ -55,11 +56,12 @@ def embed(
     Raises:
         UserError: no such layer, no example, or an array of another shape.
     """
-    models.check_layer(config, layer)
+    for layer in layers:
+        models.check_layer(config, layer)
     wanted = store.num_examples if first is None else min(first, store.num_examples)
     if not wanted:
         raise UserError(f"{store.folder} has no example to embed")
-    shape = (wanted, config.embed)
+    shape = (len(layers), wanted, config.embed)
     vectors = np.empty(shape, np.float32) if out is None else out
     if vectors.shape != shape or vectors.dtype != np.float32:
         raise UserError(
@@ -74,11 +76,10 @@ def embed(
         buckets=evaluation.buckets(lengths.inputs),
         first=wanted,
     ):
-        states = np.asarray(
-            models.mean_states(config, params, put(batch.encoder_input_tokens), layer)
-        )
+        ids = put(batch.encoder_input_tokens)
+        means = np.asarray(models.mean_states(config, params, ids, tuple(layers)))
         rows = np.flatnonzero(batch.indices >= 0)
-        vectors[batch.indices[rows]] = states[rows]
+        vectors[:, batch.indices[rows]] = means[:, rows]
         done += len(rows)
         progress(done)
     return vectors

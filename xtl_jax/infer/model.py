@@ -1,7 +1,8 @@
 """A model to ask questions of, whoever trained it.
 
 `load` takes a run directory of ours, a checkpoint of T5X in either of its layouts, or a
-Hugging Face folder, and gives a `LoadedModel`:
+Hugging Face folder. For an encoder it gives a `LoadedEncoder` (`infer/encoder.py`), for
+an mT5 a `LoadedModel`:
 
     model = xtl_jax.load("runs/squad")
     model.logits(inputs=ids, decoder_inputs=ids)   # [batch, length, vocab] float32
@@ -25,11 +26,17 @@ from etils import epath
 
 from xtl_jax.checkpoint import find, names, ours, store
 from xtl_jax.errors import UserError
+from xtl_jax.infer.encoder import LoadedEncoder
 from xtl_jax.model import beam, decoding
+from xtl_jax.model.encoder_sizes import EncoderConfig
 from xtl_jax.model.loss import token_losses
+from xtl_jax.model.network import AnyConfig
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.model.t5 import T5
 from xtl_jax.typing import Array, Float, Int
+
+Method = decoding.Sampling | beam.BeamSearch
+GREEDY = decoding.GREEDY
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +74,15 @@ class LoadedModel:
         targets: Int[Array, "batch targets"],
     ) -> Float[np.ndarray, " batch"]:
         """Log-likelihood of each target in nats, summed over its ids up to padding."""
+        return self.token_log_probabilities(inputs=inputs, targets=targets).sum(axis=1)
+
+    def token_log_probabilities(
+        self,
+        *,
+        inputs: Int[Array, "batch length"],
+        targets: Int[Array, "batch targets"],
+    ) -> Float[np.ndarray, "batch targets"]:
+        """Of each id of each target after those before it, in nats; 0 at padding."""
         inputs, targets = self._ids(inputs), self._ids(targets)
         return np.asarray(_score(self.config, self.params, inputs, targets))
 
@@ -103,10 +119,9 @@ class LoadedModel:
         Raises:
             UserError: settings that are out of range or contradict each other.
         """
-        decoded = generate(
-            *(self.config, self.params, self._ids(inputs)),
+        decoded = self.decode(
+            inputs=inputs,
             max_length=max_length,
-            vocabulary_size=self.vocabulary_size,
             method=method(
                 beams=beams,
                 length_penalty=length_penalty,
@@ -117,9 +132,37 @@ class LoadedModel:
                 top_p=top_p,
                 seed=seed,
             ),
-            prefix=None if prefix is None else self._ids(prefix),
+            prefix=prefix,
         )
         return np.asarray(decoded.tokens)
+
+    def decode(
+        self,
+        *,
+        inputs: Int[Array, "batch length"],
+        max_length: int = 32,
+        method: Method = GREEDY,
+        prefix: Int[Array, "batch forced"] | None = None,
+    ) -> decoding.Decoded:
+        """What `generate` does, with the log-probability of each id that was written.
+
+        Args:
+            inputs: ids; 0 is padding.
+            max_length: ids at most, with the end id and a prefix.
+            method: `models.method(…)` takes the settings of `generate`.
+            prefix: ids that each text begins with.
+
+        Returns:
+            NumPy arrays.
+        """
+        decoded = generate(
+            *(self.config, self.params, self._ids(inputs)),
+            max_length=max_length,
+            vocabulary_size=self.vocabulary_size,
+            method=method,
+            prefix=None if prefix is None else self._ids(prefix),
+        )
+        return jax.tree.map(np.asarray, decoded)
 
     def embed(
         self, *, inputs: Int[Array, "batch length"], layer: int = -1
@@ -133,7 +176,7 @@ class LoadedModel:
         """
         check_layer(self.config, layer)
         ids = self._ids(inputs)
-        return np.asarray(mean_states(self.config, self.params, ids, layer))
+        return np.asarray(mean_states(self.config, self.params, ids, (layer,))[0])
 
     def _ids(self, ids: Any) -> Array:
         array = np.asarray(ids)
@@ -148,10 +191,6 @@ class LoadedModel:
                 f"{array.max()}: the vocabulary does not fit this checkpoint"
             )
         return jnp.asarray(array, jnp.int32)
-
-
-Method = decoding.Sampling | beam.BeamSearch
-GREEDY = decoding.GREEDY
 
 
 def method(
@@ -200,6 +239,7 @@ def generate(
     vocabulary_size: int,
     method: Method = GREEDY,
     prefix: Int[Array, "batch forced"] | None = None,
+    numbers: Int[Array, " batch"] | None = None,
 ) -> decoding.Decoded:
     """Compiled decoding, one text a row; one compilation per shape of `inputs`."""
     if isinstance(method, beam.BeamSearch):
@@ -213,6 +253,7 @@ def generate(
         return decoding.Decoded(
             tokens=found.tokens[:, 0],
             log_probability=found.log_probability[:, 0],
+            token_log_probabilities=found.token_log_probabilities[:, 0],
             steps=found.steps,
         )
     return decoding.decode(
@@ -221,6 +262,7 @@ def generate(
         vocabulary_size=vocabulary_size,
         sampling=method,
         prefix=prefix,
+        numbers=numbers,
     )
 
 
@@ -238,7 +280,7 @@ def _score(config: ModelConfig, params: Any, inputs: Array, targets: Array) -> A
     }
     logits: Any = T5(config).apply({"params": params}, batch)
     nll, _ = token_losses(logits, targets)
-    return -jnp.sum(jnp.where(targets > 0, nll, 0.0), axis=1)
+    return jnp.where(targets > 0, -nll, 0.0)
 
 
 def check_layer(config: ModelConfig, layer: int) -> None:
@@ -252,20 +294,28 @@ def check_layer(config: ModelConfig, layer: int) -> None:
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def mean_states(
-    config: ModelConfig, params: Any, inputs: Int[Array, "batch length"], layer: int
-) -> Float[Array, "batch embed"]:
-    """The mean of a layer's states over real tokens (`LoadedModel.embed`), float32."""
+    config: ModelConfig,
+    params: Any,
+    inputs: Int[Array, "batch length"],
+    layers: tuple[int, ...],
+) -> Float[Array, "layers batch embed"]:
+    """Means of layers' states over real tokens (`LoadedModel.embed`), float32."""
     found: Any = T5(config).apply({"params": params}, inputs, method="encoder_states")
     encoded, every = found
-    states = (encoded if layer < 0 else every[layer]).astype(jnp.float32)
     real = (inputs > 0).astype(jnp.float32)[..., None]
-    total = jnp.sum(states * jnp.broadcast_to(real, states.shape), axis=1)
-    return total / jnp.broadcast_to(
-        jnp.maximum(jnp.sum(real, axis=1), 1.0), total.shape
-    )
+    tokens = jnp.maximum(jnp.sum(real, axis=1), 1.0)
+
+    def mean(layer: int) -> Float[Array, "batch embed"]:
+        states = (encoded if layer < 0 else every[layer]).astype(jnp.float32)
+        total = jnp.sum(states * jnp.broadcast_to(real, states.shape), axis=1)
+        return total / jnp.broadcast_to(tokens, total.shape)
+
+    return jnp.stack([mean(layer) for layer in layers])
 
 
-def load(path: str, *, dtype: str = "float32", step: int | None = None) -> LoadedModel:
+def load(
+    path: str, *, dtype: str = "float32", step: int | None = None
+) -> LoadedModel | LoadedEncoder:
     """A model from a run directory, a T5X checkpoint or a Hugging Face folder.
 
     Args:
@@ -279,23 +329,56 @@ def load(path: str, *, dtype: str = "float32", step: int | None = None) -> Loade
         UserError: no folder, or none of these kinds.
     """
     found = find.find(path, step=step)
-    if found.kind == "xtl":
+    if found.kind == "xtl" and ours.describe(found.folder).lora is None:
         return _ours(found.folder, dtype=dtype, step=found.step)
     source = found.source()
-    return LoadedModel(
-        config=_computing_in(source.config, dtype),
+    return _loaded(
+        _computing_in(source.config, dtype),
         params=names.tree(source),
-        source=str(found.folder),
+        source=source.name,
         step=source.step,
         vocabulary_size=found.vocabulary_size(source.config),
     )
 
 
-def _ours(folder: epath.Path, *, dtype: str, step: int | None) -> LoadedModel:
+def load_mt5(
+    path: str, *, dtype: str = "float32", step: int | None = None
+) -> LoadedModel:
+    """As `load`, for those who need an encoder-decoder.
+
+    Raises:
+        UserError: the checkpoint is an encoder.
+    """
+    loaded = load(path, dtype=dtype, step=step)
+    if isinstance(loaded, LoadedEncoder):
+        raise UserError(f"{path} is an encoder; an mT5 is needed here")
+    return loaded
+
+
+def load_encoder(
+    path: str, *, dtype: str = "float32", step: int | None = None
+) -> LoadedEncoder:
+    """As `load`, for those who need an encoder.
+
+    Raises:
+        UserError: the checkpoint is an mT5.
+    """
+    loaded = load(path, dtype=dtype, step=step)
+    if isinstance(loaded, LoadedModel):
+        raise UserError(f"{path} is an mT5; an encoder (XLM-R, BERT) is needed here")
+    return loaded
+
+
+def _ours(
+    folder: epath.Path, *, dtype: str, step: int | None
+) -> LoadedModel | LoadedEncoder:
     described = ours.describe(folder)
     found, params = store.read_params(folder, step=step)
-    return LoadedModel(
-        config=_computing_in(described.config, dtype),
+    for path, array in jax.tree.leaves_with_path(params):
+        at = jax.tree_util.keystr(path, simple=True, separator="/")
+        names.check_finite(array, name=f"{folder / store.FOLDER / str(found)}: {at}")
+    return _loaded(
+        _computing_in(described.config, dtype),
         params=params,
         source=str(folder / store.FOLDER / str(found)),
         step=found,
@@ -303,5 +386,11 @@ def _ours(folder: epath.Path, *, dtype: str, step: int | None) -> LoadedModel:
     )
 
 
-def _computing_in(config: ModelConfig, dtype: str) -> ModelConfig:
+def _loaded(config: AnyConfig, **settings: Any) -> LoadedModel | LoadedEncoder:
+    if isinstance(config, EncoderConfig):
+        return LoadedEncoder(config=config, **settings)
+    return LoadedModel(config=config, **settings)
+
+
+def _computing_in(config: AnyConfig, dtype: str) -> AnyConfig:
     return dataclasses.replace(config, dtype=dtype)  # type: ignore[arg-type]

@@ -3,6 +3,10 @@
 Examples are decoded in batches of few lengths, the longest first, and put back into the
 order of the split. Whatever is needed from outside (where parameters lie, how a batch
 gets there) is given by the caller.
+
+Inputs that are the same are decoded once. Two questions about one context are not: the
+text of an input begins with the question, and every token of it sees every other, so
+the encoder's states of the context are another for each question.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from xtl_jax.data.store import Store
 from xtl_jax.data.vocabulary import Vocabulary
 from xtl_jax.errors import UserError
 from xtl_jax.infer import model as models
+from xtl_jax.model import decoding
 from xtl_jax.model.sizes import ModelConfig
 
 
@@ -60,13 +65,20 @@ def predict(
     wanted = store.num_examples if first is None else min(first, store.num_examples)
     if not wanted:
         raise UserError(f"{store.folder} has no example to predict")
-    found: list[Prediction | None] = [None] * wanted
+    # A draw is another one each time, also for the same input.
+    source = (
+        np.arange(wanted)
+        if isinstance(method, decoding.Sampling) and method.temperature
+        else evaluation.alike(store, length=lengths.inputs, first=first)
+    )
+    copies = np.bincount(source)
+    found: dict[int, Prediction] = {}
     batches = evaluation.evaluation_batches(
         store,
         lengths=lengths,
         batch_size=batch_size,
         buckets=evaluation.buckets(lengths.inputs),
-        first=first,
+        only=np.flatnonzero(copies),
     )
     done = 0
     for batch in batches:
@@ -77,6 +89,7 @@ def predict(
             max_length=decode_length,
             method=method,
             vocabulary_size=vocabulary.size,
+            numbers=put(np.maximum(batch.indices, 0).astype(np.int32)),
         )
         tokens = np.asarray(decoded.tokens)
         log_probability = np.asarray(decoded.log_probability)
@@ -84,6 +97,6 @@ def predict(
             if index >= 0:
                 text = vocabulary.decode(tokens[row].tolist())
                 found[index] = Prediction(text, float(log_probability[row]))
-                done += 1
+                done += int(copies[index])
         progress(done)
-    return [prediction for prediction in found if prediction is not None]
+    return [found[index] for index in source.tolist()]

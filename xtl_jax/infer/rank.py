@@ -4,7 +4,8 @@ Multiple choice, or a classification, can be answered without decoding: each opt
 text is a target, and the one with the highest log-likelihood is the answer. An input is
 encoded once, however many options it has; the decoder reads one option of every input
 of a batch at a time, and the logits of a few target positions. So the memory needed is
-that of one target, whatever the size of the vocabulary.
+that of one target, whatever the size of the vocabulary. Examples that ask the same are
+scored once.
 
 The score of a target is what `LoadedModel.score` gives for it alone: nats, summed over
 its ids, the end id included. A longer text is less likely for its length alone; what
@@ -73,14 +74,21 @@ def rank(
     options = max(map(len, targets))
     length = _padded(max(len(target) for each in targets for target in each))
     chunk = _chunk(length, rows=batch_size, vocab=config.vocab)
-    found: list[list[Likelihood]] = [[] for _ in targets]
+    source = evaluation.alike(
+        store,
+        length=lengths.inputs,
+        first=len(targets),
+        beside=[tuple(map(tuple, each)) for each in targets],
+    )
+    copies = np.bincount(source)
+    found: dict[int, list[Likelihood]] = {}
     done = 0
     for batch in evaluation.evaluation_batches(
         store,
         lengths=lengths,
         batch_size=batch_size,
         buckets=evaluation.buckets(lengths.inputs),
-        first=len(targets),
+        only=np.flatnonzero(copies),
     ):
         rows = batch.indices.tolist()
         ids = np.zeros((len(rows), options, length), np.int32)
@@ -99,9 +107,9 @@ def rank(
                     Likelihood(score, len(target))
                     for score, target in zip(scores[row], targets[index], strict=False)
                 ]
-                done += 1
+                done += int(copies[index])
         progress(done)
-    return found
+    return [found[index] for index in source.tolist()]
 
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames="chunk")

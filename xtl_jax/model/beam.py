@@ -72,6 +72,8 @@ class BeamDecoded(NamedTuple):
     tokens: Int[Array, "batch beams length"]  # ids, the end id included, then 0
     scores: Float[Array, "batch beams"]  # what they were ranked by
     log_probability: Float[Array, "batch beams"]  # nats, summed up to the end id
+    # Nats, 0 of a prefix and after the end id.
+    token_log_probabilities: Float[Array, "batch beams length"]
     steps: Int[Array, ""]  # positions computed
 
 
@@ -79,7 +81,8 @@ class _Hypotheses(NamedTuple):
     """Some per row, each array [batch, number, ...]."""
 
     tokens: Int[Array, "batch number length"]
-    log_probs: Float[Array, "batch number"]
+    gains: Float[Array, "batch number length"]  # log-probability of each token
+    log_probs: Float[Array, "batch number"]  # their sum
     scores: Float[Array, "batch number"]
 
 
@@ -116,12 +119,14 @@ def search(
     """
     beams = settings.beams
     encoded, cross_bias = decoding.encode(config, params, inputs)
+    params = decoding.with_layers_apart(params)
     batch = inputs.shape[0]
     forced = None if prefix is None else decoding.Prefix.of(prefix)
     skipped = jnp.zeros(batch, jnp.int32) if forced is None else forced.lengths
     first = jnp.full((batch, beams), _NEVER).at[:, 0].set(0.0)
     none = _Hypotheses(
         tokens=jnp.zeros((batch, beams, max_length), jnp.int32),
+        gains=jnp.zeros((batch, beams, max_length)),
         log_probs=jnp.full((batch, beams), _NEVER),
         scores=jnp.full((batch, beams), _NEVER),
     )
@@ -196,6 +201,9 @@ def search(
         tokens=jnp.where(jnp.broadcast_to(real, shape), found.tokens, PAD),
         scores=found.scores,
         log_probability=found.log_probs,
+        token_log_probabilities=jnp.where(
+            jnp.broadcast_to(real, shape), found.gains, 0.0
+        ),
         steps=state.index,
     )
 
@@ -209,8 +217,16 @@ def _grow(
     best, places = jax.lax.top_k(sums.reshape(batch, beams * vocab), 2 * beams)
     parents, ids = places // vocab, (places % vocab).astype(jnp.int32)
     tokens = jnp.take_along_axis(live.tokens, parents[..., None], axis=1)
-    tokens = jax.lax.dynamic_update_slice_in_dim(tokens, ids[..., None], index, axis=2)
-    return _Hypotheses(tokens=tokens, log_probs=best, scores=best), parents, ids
+    gains = jnp.take_along_axis(live.gains, parents[..., None], axis=1)
+    gain = jnp.take_along_axis(log_probs.reshape(batch, beams * vocab), places, axis=1)
+    write = jax.lax.dynamic_update_slice_in_dim
+    grown = _Hypotheses(
+        tokens=write(tokens, ids[..., None], index, axis=2),
+        gains=write(gains, gain[..., None], index, axis=2),
+        log_probs=best,
+        scores=best,
+    )
+    return grown, parents, ids
 
 
 def _best(hypotheses: _Hypotheses, number: int) -> tuple[_Hypotheses, Array]:
@@ -219,6 +235,7 @@ def _best(hypotheses: _Hypotheses, number: int) -> tuple[_Hypotheses, Array]:
     return (
         _Hypotheses(
             tokens=jnp.take_along_axis(hypotheses.tokens, places[..., None], axis=1),
+            gains=jnp.take_along_axis(hypotheses.gains, places[..., None], axis=1),
             log_probs=jnp.take_along_axis(hypotheses.log_probs, places, axis=1),
             scores=scores,
         ),
@@ -259,17 +276,13 @@ def _can_improve(
 
 def _reorder(cache: Any, parents: Int[Array, "batch beams"]) -> Any:
     """The cache of each kept hypothesis; encoder keys belong to all of a row's."""
+    axis = 0 if isinstance(cache["self"], list) else 1  # layers come before the rows
 
     def taken(values: Array) -> Array:
-        layers, rows = values.shape[:2]
-        grouped = values.reshape(layers, *parents.shape, *values.shape[2:])
-        index = parents.reshape(1, *parents.shape, *(1,) * (values.ndim - 2))
-        return jnp.take_along_axis(grouped, index, axis=2).reshape(
-            layers, rows, *values.shape[2:]
-        )
+        before, after = values.shape[:axis], values.shape[axis + 1 :]
+        grouped = values.reshape(*before, *parents.shape, *after)
+        index = parents.reshape(*(1,) * axis, *parents.shape, *(1,) * len(after))
+        found = jnp.take_along_axis(grouped, index, axis=axis + 1)
+        return found.reshape(values.shape)
 
-    return {
-        **cache,
-        "self_keys": taken(cache["self_keys"]),
-        "self_values": taken(cache["self_values"]),
-    }
+    return {**cache, "self": jax.tree.map(taken, cache["self"])}

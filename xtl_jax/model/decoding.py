@@ -1,7 +1,7 @@
 """Hidden states to text ids, one position at a time, nothing computed twice.
 
 Keys and values of the encoder's output are computed once per input, those of earlier
-target positions once per position; both lie in a cache with a leading `layers` axis.
+target positions once per position; both lie in a cache.
 Decoding ends when every row has written its end-of-sequence id. `beam.py` searches with
 the same steps.
 """
@@ -22,6 +22,7 @@ from xtl_jax.typing import Array, Float, Int
 
 EOS = 1
 PAD = 0
+_APART = 2**30  # bytes of layers that may be in memory twice
 
 
 class Decoded(NamedTuple):
@@ -30,8 +31,9 @@ class Decoded(NamedTuple):
     tokens: Int[Array, "batch length"]  # ids, the end id included, then 0
     log_probability: Float[Array, " batch"]  # nats, summed up to the end id
     steps: Int[Array, ""]  # positions computed
-    # Nats, 0 after the end id; a search does not keep them.
-    token_log_probabilities: Float[Array, "batch length"] | None = None
+    # Nats, 0 of a prefix and after the end id. Of drawing, too, they are the model's,
+    # before temperature, top_k and top_p.
+    token_log_probabilities: Float[Array, "batch length"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class Sampling:
         temperature: logits are divided by it.
         top_k: only so many of the most probable ids are drawn from; 0: all.
         top_p: only the most probable ids that together have this probability are.
-        seed: of the draws. Row i of a batch draws by (seed, i, position) alone.
+        seed: of the draws. A row draws by (seed, its number, position) alone.
     """
 
     temperature: float = 0.0
@@ -98,13 +100,32 @@ def encode(
     return encoded, mask_bias(inputs > 0)[:, None, None, :]
 
 
+def with_layers_apart(params: Any) -> Any:
+    """The decoder's layers as a list of arrays of their own, unless they are large.
+
+    A loop over stacked layers takes each out of the stack again at every position; on a
+    CPU that costs as much as computing with it. Taken out before the first position,
+    they are in memory twice: more than 1 GiB of them stay stacked.
+    """
+    layers = params["decoder"]["layers"]
+    leaves = jax.tree.leaves(layers)
+    if sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) > _APART:
+        return params
+    apart = [
+        jax.tree.map(lambda stack, layer=layer: stack[layer], layers)
+        for layer in range(len(leaves[0]))
+    ]
+    return {**params, "decoder": {**params["decoder"], "layers": apart}}
+
+
 def start(
     config: ModelConfig, params: Any, encoded: Array, *, max_length: int, beams: int = 1
 ) -> Any:
-    """The cache before the first position, every leaf [layers, batch, ...].
+    """The cache before the first position: pairs of keys and values.
 
-    Keys of earlier positions have a row for each beam, those of the encoder one for all
-    beams of an input.
+    Those of earlier positions (`self`) have a row for each beam, those of the encoder
+    (`cross`) one for all beams of an input. The leaves are [layers, rows, ...]; where
+    the layers are a list, there is a list with a pair for each instead.
     """
 
     def cross(layer: Any) -> Any:
@@ -112,15 +133,20 @@ def start(
             {"params": layer}, encoded, method="cross_keys_values"
         )
 
-    keys, values = jax.lax.map(cross, params["decoder"]["layers"])
-    rows = encoded.shape[0] * beams
-    shape = (config.decoder_layers, rows, max_length, config.heads, config.head_dim)
-    empty = jnp.zeros(shape, encoded.dtype)
+    layers = params["decoder"]["layers"]
+    rows, width = (encoded.shape[0] * beams, config.heads), config.head_dim
+
+    def empty(*stack: int) -> tuple[Array, Array]:
+        return (
+            jnp.zeros((*stack, *rows, width, max_length), encoded.dtype),
+            jnp.zeros((*stack, *rows, max_length, width), encoded.dtype),
+        )
+
+    if isinstance(layers, list):
+        return {"self": [empty() for _ in layers], "cross": [*map(cross, layers)]}
     return {
-        "self_keys": empty,
-        "self_values": empty,
-        "cross_keys": keys,
-        "cross_values": values,
+        "self": empty(config.decoder_layers),
+        "cross": jax.lax.map(cross, layers),
     }
 
 
@@ -137,7 +163,7 @@ def next_logits(
     There are as many rows as inputs, or a whole number of beams for each.
     """
     decoder = params["decoder"]
-    max_length = cache["self_keys"].shape[2]
+    max_length = jax.tree.leaves(cache["self"])[0].shape[-1]  # of the keys
     table: Any = RelativeBias(config, bidirectional=False).apply(
         {"params": decoder["relpos_bias"]}, max_length, max_length
     )
@@ -146,13 +172,23 @@ def next_logits(
     row = row + jnp.broadcast_to(mask_bias(reached)[None, None, None], row.shape)
     x: Any = Embedding(config).apply({"params": params["token_embedder"]}, ids[:, None])
 
-    def layer(x: Array, scanned: tuple[Any, Any]) -> Any:
-        weights, layer_cache = scanned
+    def layer(x: Array, scanned: tuple[Any, Any, Any]) -> Any:
+        weights, written, cross = scanned
         return DecoderLayer(config, "eval").apply(
-            {"params": weights}, x, index, layer_cache, row, cross_bias, method="step"
+            *({"params": weights}, x, index, written, cross, row, cross_bias),
+            method="step",
         )
 
-    x, cache = jax.lax.scan(layer, x, (decoder["layers"], cache))
+    stacks = (decoder["layers"], cache["self"], cache["cross"])
+    if isinstance(decoder["layers"], list):
+        written = []
+        for each in zip(*stacks, strict=True):
+            x, pair = layer(x, each)
+            written.append(pair)
+    else:
+        x, written = jax.lax.scan(layer, x, stacks)
+    # What never changes is no result of the scan, which would copy it each time.
+    cache = {"self": written, "cross": cache["cross"]}
     x = RMSNorm(config).apply({"params": decoder["decoder_norm"]}, x)
     logits: Any = Head(config).apply({"params": params["logits_dense"]}, x)
     return logits[:, 0], cache
@@ -175,6 +211,7 @@ def decode(
     vocabulary_size: int,
     sampling: Sampling = GREEDY,
     prefix: Int[Array, "batch forced"] | None = None,
+    numbers: Int[Array, " batch"] | None = None,
 ) -> Decoded:
     """One text a row: the most probable next id again and again, or drawn ones.
 
@@ -187,8 +224,10 @@ def decode(
             are never chosen.
         sampling: how ids are drawn; by default the most probable is taken.
         prefix: ids that the text begins with; they have log-probability 0.
+        numbers: of the rows, by which they draw; by default their places.
     """
     encoded, cross_bias = encode(config, params, inputs)
+    params = with_layers_apart(params)
     batch = inputs.shape[0]
 
     def unfinished(state: Any) -> Array:
@@ -205,7 +244,7 @@ def decode(
             # XLA's argmax takes three times as long on a CPU.
             chosen = jax.lax.top_k(logits, 1)[1][:, 0]
         else:
-            chosen = _draw(logits, sampling, index)
+            chosen = _draw(logits, sampling, index, numbers)
         # Log-probabilities of a whole vocabulary are never needed.
         gain = jnp.take_along_axis(logits, chosen[:, None], axis=-1)[:, 0]
         gain = gain - jax.nn.logsumexp(logits, axis=-1)
@@ -234,13 +273,15 @@ def decode(
 
 
 def _draw(
-    logits: Float[Array, "batch vocab"], sampling: Sampling, index: Array
+    logits: Float[Array, "batch vocab"],
+    sampling: Sampling,
+    index: Array,
+    numbers: Int[Array, " batch"] | None,
 ) -> Int[Array, " batch"]:
     """One id a row."""
     key = jax.random.fold_in(jax.random.key(sampling.seed), index)
-    keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(
-        jnp.arange(logits.shape[0])
-    )
+    numbers = jnp.arange(logits.shape[0]) if numbers is None else numbers
+    keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
     allowed = within(logits / sampling.temperature, sampling)
     return jax.vmap(jax.random.categorical)(keys, allowed).astype(jnp.int32)
 

@@ -23,11 +23,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from xtl_jax.model.sizes import ModelConfig
+from xtl_jax.model.pieces import in_pieces, query_pieces
+from xtl_jax.model.sizes import ModelConfig, Remat
 from xtl_jax.typing import Array, Bool, Float, Int
 
 # Added to the logits of a masked pair, as T5X does: exp underflows to zero in float32.
 MASKED = -1e10
+_HEADS = ("batch", "length", "heads", "head_dim")
 
 
 class RMSNorm(nn.Module):
@@ -75,7 +77,11 @@ class Dense(nn.Module):
             jnp.float32,
         )
         dtype = jnp.dtype(self.dtype)
-        return x.astype(dtype) @ kernel.astype(dtype)
+        # Parts of the width come together here, cast already: half of the bytes. Left
+        # to itself, the partitioner makes a loop of each product, hard to compile.
+        used = tuple(None if axis == "embed" else axis for axis in self.axes)
+        kernel = nn.with_logical_constraint(kernel.astype(dtype), used)
+        return x.astype(dtype) @ kernel
 
 
 class Attention(nn.Module):
@@ -120,32 +126,91 @@ class Attention(nn.Module):
         x: Float[Array, "batch queries embed"],
         keys: Float[Array, "batch length heads head_dim"],
         values: Float[Array, "batch length heads head_dim"],
-        bias: Float[Array, "#batch #heads #queries length"],
+        bias: Float[Array, "#batch #heads #queries length"] | None,
+        allowed: Bool[Array, "#batch 1 #queries length"] | None = None,
     ) -> Float[Array, "batch queries embed"]:
-        """Attention of `x` to `keys`; `bias` holds positions and mask together."""
+        """Attention of `x` to `keys`.
+
+        Args:
+            x: what asks.
+            keys: what is asked.
+            values: what is mixed.
+            bias: added to the logits, such as that of positions.
+            allowed: which queries may look at which keys; None: all that `bias` lets.
+        """
         queries = self._heads(self.query(x))
-        # Softmax in float32: differences of large logits vanish in bfloat16.
-        logits = jnp.einsum(
-            "bqhd,bkhd->bhqk", queries, keys, preferred_element_type=jnp.float32
-        )
-        logits = logits + jnp.broadcast_to(bias, logits.shape)
-        weights = jax.nn.softmax(logits, axis=-1).astype(x.dtype)
-        weights = self.dropout(weights)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, values)
-        return self.out(mixed.reshape(*mixed.shape[:2], self.config.joined_kv))
+        batch, length, heads, _ = queries.shape
+        # One mask for all queries, so that it stays small and can be cut with them.
+        kept = self.dropout(jnp.ones((batch, heads, 1, keys.shape[1]), x.dtype))
+
+        def mixed(queries: Array, bias: Array | None, allowed: Array | None) -> Array:
+            queries = nn.with_logical_constraint(queries, _HEADS)
+            # Softmax in float32: differences of large logits vanish in bfloat16.
+            logits = jnp.einsum(
+                "bqhd,bkhd->bhqk", queries, keys, preferred_element_type=jnp.float32
+            )
+            if bias is not None:
+                logits = logits + jnp.broadcast_to(bias, logits.shape)
+            if allowed is not None:
+                mask = mask_bias(allowed)
+                logits = logits + jnp.broadcast_to(mask, logits.shape)
+            weights = jax.nn.softmax(logits, axis=-1).astype(x.dtype)
+            if self.mode == "train":
+                weights = weights * jnp.broadcast_to(kept, weights.shape)
+            found = jnp.einsum("bhqk,bkhd->bqhd", weights, values)
+            return nn.with_logical_constraint(found, _HEADS)
+
+        pieces = query_pieces(length, most=self.config.attention_queries)
+        y = in_pieces(mixed, pieces, queries, bias, allowed)
+        return self.out(y.reshape(batch, length, self.config.joined_kv))
 
     def __call__(
         self,
         x: Float[Array, "batch queries embed"],
         source: Float[Array, "batch length embed"],
+        bias: Float[Array, "#batch #heads #queries length"] | None,
+        allowed: Bool[Array, "#batch 1 #queries length"] | None = None,
+    ) -> Float[Array, "batch queries embed"]:
+        """Attention of `x` to `source`; bias and mask as `attend` has them."""
+        keys, values = self.keys_values(source)
+        return self.attend(x, keys, values, bias, allowed)
+
+    def cached(
+        self, x: Float[Array, "batch length embed"]
+    ) -> tuple[
+        Float[Array, "batch heads head_dim length"],
+        Float[Array, "batch heads length head_dim"],
+    ]:
+        """Keys and values of `x` in the order in which `recall` reads them."""
+        keys, values = self.keys_values(x)
+        return jnp.transpose(keys, (0, 2, 3, 1)), jnp.transpose(values, (0, 2, 1, 3))
+
+    def recall(
+        self,
+        x: Float[Array, "batch queries embed"],
+        keys: Float[Array, "batch heads head_dim length"],
+        values: Float[Array, "batch heads length head_dim"],
         bias: Float[Array, "#batch #heads #queries length"],
     ) -> Float[Array, "batch queries embed"]:
-        """Attention of `x` to `source`."""
-        keys, values = self.keys_values(source)
-        return self.attend(x, keys, values, bias)
+        """As `attend`, without dropout, of a few queries to keys of a cache.
+
+        The products read the cache as it lies; another order would be copied into this
+        one at every position.
+        """
+        queries = jnp.transpose(self._heads(self.query(x)), (0, 2, 1, 3))
+        # Softmax in float32: differences of large logits vanish in bfloat16.
+        logits = jnp.einsum(
+            "bhqd,bhdk->bhqk", queries, keys, preferred_element_type=jnp.float32
+        )
+        logits = logits + jnp.broadcast_to(bias, logits.shape)
+        weights = jax.nn.softmax(logits, axis=-1).astype(x.dtype)
+        mixed = jnp.einsum("bhqk,bhkd->bhqd", weights, values)
+        mixed = jnp.transpose(mixed, (0, 2, 1, 3))
+        return self.out(mixed.reshape(*mixed.shape[:2], self.config.joined_kv))
 
     def _heads(self, x: Array) -> Array:
-        return x.reshape(*x.shape[:2], self.config.heads, self.config.head_dim)
+        x = x.reshape(*x.shape[:2], self.config.heads, self.config.head_dim)
+        return nn.with_logical_constraint(x, _HEADS)
 
 
 class GatedMLP(nn.Module):
@@ -258,3 +323,30 @@ def same_segment(
     shape = (queries.shape[0], 1, queries.shape[2], keys.shape[3])
     queries, keys = jnp.broadcast_to(queries, shape), jnp.broadcast_to(keys, shape)
     return (queries == keys) & (queries > 0)
+
+
+def scanned(layer: type[nn.Module], *, remat: Remat, length: int, sides: int) -> Any:
+    """`length` layers as one, their parameters stacked along a leading `layers` axis.
+
+    Args:
+        layer: called with the hidden states and what is the same for all layers;
+            returns the next states and what is to be kept of each layer.
+        remat: what the backward pass recomputes.
+        length: number of layers.
+        sides: how many arguments are the same for all layers.
+    """
+    if remat != "none":
+        policy = {
+            "minimal": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+            "full": jax.checkpoint_policies.nothing_saveable,
+        }[remat]
+        layer = nn.remat(layer, policy=policy, prevent_cse=False)
+    return nn.scan(
+        layer,
+        variable_axes={"params": 0},
+        split_rngs={"params": True, "dropout": True},
+        # flax's annotation says int; its documentation and code take a tuple.
+        in_axes=(nn.broadcast,) * sides,  # pyright: ignore[reportArgumentType]
+        length=length,
+        metadata_params={nn.PARTITION_NAME: "layers"},
+    )

@@ -40,7 +40,10 @@ def token_losses(
     """Loss of each position, z-loss included, and the z-loss alone, in nats."""
     vocab = logits.shape[-1]
     log_z = jax.nn.logsumexp(logits, axis=-1)
-    picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0] - log_z
+    # A sum over the vocabulary and not a look-up: where devices hold parts of it, each
+    # adds its own, and logits stay where they are.
+    wanted = _ids(logits) == jnp.broadcast_to(targets[..., None], logits.shape)
+    picked = jnp.sum(jnp.where(wanted, logits, 0.0), axis=-1) - log_z
     confidence = 1.0 - label_smoothing
     low = label_smoothing / (vocab - 1)
     loss = -confidence * picked
@@ -53,6 +56,25 @@ def token_losses(
         loss = loss - low * others - entropy
     penalty = z_loss * jnp.square(log_z)
     return loss + penalty, penalty
+
+
+def first_largest(
+    logits: Float[Array, "batch length vocab"],
+) -> Int[Array, "batch length"]:
+    """`argmax`, as reductions that devices with parts of the vocabulary can share.
+
+    Example:
+        >>> first_largest(jnp.asarray([[[0.0, 2.0, 2.0]]])).tolist()
+        [[1]]
+    """
+    largest = jnp.max(logits, axis=-1, keepdims=True)
+    ids = _ids(logits)
+    at = logits == jnp.broadcast_to(largest, logits.shape)
+    return jnp.min(jnp.where(at, ids, logits.shape[-1] - 1), axis=-1)
+
+
+def _ids(logits: Array) -> Array:
+    return jax.lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1)
 
 
 def loss_sums(
@@ -72,7 +94,7 @@ def loss_sums(
         loss, penalty = token_losses(
             logits, targets, z_loss=z_loss, label_smoothing=label_smoothing
         )
-        hits = (jnp.argmax(logits, axis=-1) == targets).astype(jnp.float32)
+        hits = (first_largest(logits) == targets).astype(jnp.float32)
         return LossSums(
             loss=jnp.sum(loss * weights),
             z_loss=jnp.sum(penalty * weights),

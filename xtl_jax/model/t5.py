@@ -24,12 +24,16 @@ from xtl_jax.model.layers import (
     RelativeBias,
     RMSNorm,
     length_dropout,
-    mask_bias,
     same_segment,
+    scanned,
 )
+from xtl_jax.model.look_up import look_up
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.typing import Array, Float, Int
 
+# Between the sublayers a device holds part of the positions, inside them all positions
+# of part of the heads or of the feed-forward layer.
+_RESIDUAL = ("batch", "sequence", "embed")
 _ACTIVATION = ("batch", "length", "embed")
 
 
@@ -40,16 +44,21 @@ class EncoderLayer(nn.Module):
     mode: str
 
     @nn.compact
-    def __call__(self, x: Array, bias: Array) -> tuple[Array, Array]:
+    def __call__(self, x: Array, bias: Array, segments: Array) -> tuple[Array, Array]:
         """The next hidden states, twice: carried on, and given out to be looked at."""
-        x = nn.with_logical_constraint(x, _ACTIVATION)
+        x = nn.with_logical_constraint(x, _RESIDUAL)
         y = RMSNorm(self.config, name="pre_attention_layer_norm")(x)
-        y = Attention(self.config, self.mode, name="attention")(y, y, bias)
+        y = nn.with_logical_constraint(y, _ACTIVATION)
+        allowed = same_segment(segments, segments)
+        y = Attention(self.config, self.mode, name="attention")(y, y, bias, allowed)
+        y = nn.with_logical_constraint(y, _RESIDUAL)
         x = x + length_dropout(self.config, self.mode)(y)
         y = RMSNorm(self.config, name="pre_mlp_layer_norm")(x)
+        y = nn.with_logical_constraint(y, _ACTIVATION)
         y = GatedMLP(self.config, self.mode, name="mlp")(y)
+        y = nn.with_logical_constraint(y, _RESIDUAL)
         x = x + length_dropout(self.config, self.mode)(y)
-        return nn.with_logical_constraint(x, _ACTIVATION), x
+        return x, x
 
 
 class DecoderLayer(nn.Module):
@@ -70,69 +79,60 @@ class DecoderLayer(nn.Module):
         self.dropout = length_dropout(config, mode)
 
     def __call__(
-        self, x: Array, encoded: Array, self_bias: Array, cross_bias: Array
+        self,
+        x: Array,
+        encoded: Array,
+        bias: Array,
+        self_allowed: Array,
+        cross_allowed: Array,
     ) -> tuple[Array, None]:
         """All target positions at once."""
-        x = nn.with_logical_constraint(x, _ACTIVATION)
-        y = self.pre_self_attention_layer_norm(x)
-        x = x + self.dropout(self.self_attention(y, y, self_bias))
-        y = self.pre_cross_attention_layer_norm(x)
-        y = self.encoder_decoder_attention(y, encoded, cross_bias)
-        x = x + self.dropout(y)
-        y = self.mlp(self.pre_mlp_layer_norm(x))
-        x = x + self.dropout(y)
-        return nn.with_logical_constraint(x, _ACTIVATION), None
+
+        def inside(y: Array) -> Array:
+            return nn.with_logical_constraint(y, _ACTIVATION)
+
+        def added(x: Array, y: Array) -> Array:
+            return x + self.dropout(nn.with_logical_constraint(y, _RESIDUAL))
+
+        x = nn.with_logical_constraint(x, _RESIDUAL)
+        y = inside(self.pre_self_attention_layer_norm(x))
+        x = added(x, self.self_attention(y, y, bias, self_allowed))
+        y = inside(self.pre_cross_attention_layer_norm(x))
+        x = added(x, self.encoder_decoder_attention(y, encoded, None, cross_allowed))
+        x = added(x, self.mlp(inside(self.pre_mlp_layer_norm(x))))
+        return x, None
 
     def cross_keys_values(self, encoded: Array) -> tuple[Array, Array]:
         """Keys and values of the encoder's output: computed once per input."""
-        return self.encoder_decoder_attention.keys_values(encoded)
+        return self.encoder_decoder_attention.cached(encoded)
 
     def step(
         self,
         x: Float[Array, "rows 1 embed"],
         index: Int[Array, ""],
-        cache: dict[str, Array],
+        written: tuple[Array, Array],
+        cross: tuple[Array, Array],
         self_bias: Array,
         cross_bias: Array,
-    ) -> tuple[Array, dict[str, Array]]:
-        """Position `index` alone; `cache` holds what earlier positions computed.
+    ) -> tuple[Array, tuple[Array, Array]]:
+        """Position `index` alone; `written` are keys and values of earlier positions.
 
         Rows are the beams of the inputs, those of one input side by side: they ask its
         encoder keys together, as if they were positions.
         """
         y = self.pre_self_attention_layer_norm(x)
-        key, value = self.self_attention.keys_values(y)
+        key, value = self.self_attention.cached(y)
         update = jax.lax.dynamic_update_slice_in_dim
-        keys = update(cache["self_keys"], key, index, axis=1)
-        values = update(cache["self_values"], value, index, axis=1)
-        x = x + self.self_attention.attend(y, keys, values, self_bias)
+        keys = update(written[0], key, index, axis=3)
+        values = update(written[1], value, index, axis=2)
+        x = x + self.self_attention.recall(y, keys, values, self_bias)
         y = self.pre_cross_attention_layer_norm(x)
-        inputs = cache["cross_keys"].shape[0]
-        y = self.encoder_decoder_attention.attend(
-            y.reshape(inputs, -1, y.shape[-1]),
-            *(cache["cross_keys"], cache["cross_values"], cross_bias),
+        y = self.encoder_decoder_attention.recall(
+            y.reshape(cross[0].shape[0], -1, y.shape[-1]), *cross, cross_bias
         )
         x = x + y.reshape(x.shape)
         x = x + self.mlp(self.pre_mlp_layer_norm(x))
-        return x, {**cache, "self_keys": keys, "self_values": values}
-
-
-def _scanned(layer: type[nn.Module], config: ModelConfig, length: int, sides: int):
-    if config.remat != "none":
-        policy = {
-            "minimal": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
-            "full": jax.checkpoint_policies.nothing_saveable,
-        }[config.remat]
-        layer = nn.remat(layer, policy=policy, prevent_cse=False)
-    return nn.scan(
-        layer,
-        variable_axes={"params": 0},
-        split_rngs={"params": True, "dropout": True},
-        # flax's annotation says int; its documentation and code take a tuple.
-        in_axes=(nn.broadcast,) * sides,  # pyright: ignore[reportArgumentType]
-        length=length,
-        metadata_params={nn.PARTITION_NAME: "layers"},
-    )
+        return x, (keys, values)
 
 
 class Encoder(nn.Module):
@@ -149,12 +149,11 @@ class Encoder(nn.Module):
         bias = RelativeBias(config, bidirectional=True, name="relpos_bias")(
             length, length
         )
-        mask = mask_bias(same_segment(segments, segments))
-        shape = (mask.shape[0], config.heads, length, length)
-        bias = jnp.broadcast_to(bias, shape) + jnp.broadcast_to(mask, shape)
         x = length_dropout(config, self.mode)(x)
-        layers = _scanned(EncoderLayer, config, config.encoder_layers, 1)
-        x, states = layers(config, self.mode, name="layers")(x, bias)
+        layers = scanned(
+            EncoderLayer, remat=config.remat, length=config.encoder_layers, sides=2
+        )
+        x, states = layers(config, self.mode, name="layers")(x, bias, segments)
         x = RMSNorm(config, name="encoder_norm")(x)
         # This one mask alone is not shared along the length (T5X's network.py).
         drop = nn.Dropout(config.dropout_rate, deterministic=self.mode != "train")
@@ -173,20 +172,20 @@ class Decoder(nn.Module):
     ) -> Array:
         """Normalised hidden states of every target position."""
         config = self.config
-        batch, length = x.shape[:2]
+        length = x.shape[1]
         bias = RelativeBias(config, bidirectional=False, name="relpos_bias")(
             length, length
         )
-        shape = (batch, config.heads, length, length)
-        self_bias = jnp.broadcast_to(bias, shape)
-        self_bias = self_bias + jnp.broadcast_to(mask_bias(self_mask), shape)
         x = length_dropout(config, self.mode)(x)
-        layers = _scanned(DecoderLayer, config, config.decoder_layers, 3)
+        layers = scanned(
+            DecoderLayer, remat=config.remat, length=config.decoder_layers, sides=4
+        )
         x, _ = layers(config, self.mode, name="layers")(
-            x, encoded, self_bias, mask_bias(cross_mask)
+            x, encoded, bias, self_mask, cross_mask
         )
         x = RMSNorm(config, name="decoder_norm")(x)
-        return length_dropout(config, self.mode)(x)
+        x = length_dropout(config, self.mode)(x)
+        return nn.with_logical_constraint(x, _ACTIVATION)
 
 
 class Embedding(nn.Module):
@@ -200,13 +199,12 @@ class Embedding(nn.Module):
         table: Any = self.param(
             "embedding",
             nn.with_logical_partitioning(
-                nn.initializers.normal(1.0), ("vocab", "embed")
+                nn.initializers.normal(1.0), ("table_rows", "table_columns")
             ),
             (self.config.vocab, self.config.embed),
             jnp.float32,
         )
-        x = jnp.take(table, ids, axis=0).astype(self.config.dtype)
-        return nn.with_logical_constraint(x, _ACTIVATION)
+        return look_up(table, ids, self.config.dtype)
 
 
 class Head(nn.Module):
@@ -226,13 +224,16 @@ class Head(nn.Module):
             (self.config.embed, self.config.vocab),
             jnp.float32,
         )
+        # The kernel stays where it lies, in parts of the vocabulary: the states of all
+        # rows that share a copy of the model come to each part.
+        x = nn.with_logical_constraint(x, ("copies", "length", None))
         logits = jnp.einsum(
             "ble,ev->blv",
             x,
             kernel.astype(x.dtype),
             preferred_element_type=jnp.float32,
         )
-        return nn.with_logical_constraint(logits, ("batch", "length", "vocab"))
+        return nn.with_logical_constraint(logits, ("copies", "length", "vocab"))
 
 
 class T5(nn.Module):

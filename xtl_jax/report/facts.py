@@ -91,9 +91,11 @@ def lede(arms: Sequence[RunResults]) -> str:
 
 
 def settings(arms: Sequence[RunResults]) -> list[Setting]:
-    """The whole configuration, in the order of the files."""
+    """The whole configuration, in the order of the files, but for checksums."""
     tables = [flat(arm.config) for arm in arms]
-    names = dict.fromkeys(name for table in tables for name in table)
+    names = dict.fromkeys(
+        name for table in tables for name in table if "checksums." not in name
+    )
     return [
         Setting(name=name, values=tuple(table.get(name) for table in tables))
         for name in names

@@ -10,10 +10,12 @@ gin fills these dataclasses in `cli` only; a run directory keeps them as JSON.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from xtl_jax.errors import UserError, near
+from xtl_jax.model.sizes import Lora
 
 Optimizer = Literal["adafactor", "adamw"]
 Schedule = Literal["constant", "linear", "rsqrt"]
@@ -27,8 +29,10 @@ MUTABLE = frozenset(
         *("name", "steps", "run_dir", "data_dir", "cache_dir", "files"),
         *("log_period", "save_period", "eval_period", "keep", "eval_examples"),
         *("evaluate", "evaluate_examples", "predict_batch_size", "decode_length"),
-        *("classify", "rank_by", "embed_layer"),
+        *("classify", "rank_by", "embed_layer", "embed_prefix"),
+        *("head", "answer_n_best", "answer_length", "null_threshold"),
         *("beams", "length_penalty", "beam_rule"),
+        *("temperature", "top_k", "top_p", "sampling_seed"),
         *("initial_checkpoint", "vocabulary"),
     }
 )
@@ -56,11 +60,18 @@ class RunConfig:
         restore_optimizer: take over Adafactor's second moments and its step from a T5X
             checkpoint, as T5X does when it fine-tunes. They have the scale of the loss
             they were made with, so `loss_normalizing_factor` must be the same.
+        lora_rank: 0 trains the whole model; more trains factors of so many columns
+            beside its matrices and nothing else (`model/lora.py`).
+        lora_alpha: a product of factors is scaled by lora_alpha / lora_rank.
+        lora_targets: parts of the paths of the matrices that get factors; the paper's
+            choice is the query and value projections of all attention.
         optimizer: "adafactor" as T5X has it, or "adamw".
         learning_rate: after warm-up.
         schedule: "constant", "linear" to 0 at `steps`, or "rsqrt" of the step.
         warmup_steps: steps in which the learning rate grows linearly from 0.
-        weight_decay: of AdamW.
+        warmup_share: the same as a share of `steps`; one of the two.
+        weight_decay: of AdamW; biases and norms do not decay.
+        layer_decay: an encoder's layer learns this much slower than the one after it.
         gradient_clip: largest global norm of a gradient; 0 clips nothing.
         z_loss: factor of log(Z)^2 in the loss.
         label_smoothing: probability given to all wrong ids together.
@@ -69,6 +80,9 @@ class RunConfig:
             target tokens of the batch (T5X's NUM_REAL_TARGET_TOKENS).
         log_period, save_period, eval_period: steps between two.
         keep: newest checkpoints kept, the one with the best dev score besides.
+        window_stride: of encoders: context tokens that two windows of a long context
+            share.
+        question_length: of encoders: tokens of a question at most, beside its context.
         dev_task: task whose English validation split is evaluated by `eval_period`; ""
             takes `task` where it is a single task, "none" evaluates nothing.
         eval_examples: examples of it.
@@ -80,12 +94,27 @@ class RunConfig:
         beams: 1 decodes greedily; more search for the most probable text.
         length_penalty: exponent of the length in a search's score.
         beam_rule: whose score and end of the search, "t5x" or "huggingface".
+        temperature: 0 takes the most probable next id; more draws it, from logits
+            divided by this.
+        top_k: of drawing: from so many of the most probable ids, 0 from all.
+        top_p: of drawing: from the fewest ids that have this probability together.
+        sampling_seed: of drawing. An answer depends on it and on the example's number,
+            not on the batch.
         classify: "generate" decodes the label of a classification, "rank" takes the one
             whose text is the most likely.
         rank_by: what options are ranked by: "sum" the log-likelihood of their text,
             "mean" the same divided by its tokens.
         embed_layer: encoder layer whose mean is a sentence's vector: -1 the normalised
             output, 0 the embedding, i the raw output of layer i.
+        embed_prefix: of an encoder: words before each text that becomes a vector, such
+            as multilingual-e5's "query:".
+        head: of an encoder: which of its heads answers; "" takes the task's own, else
+            the only one that can.
+        answer_n_best: of a span head: positions of a window that may begin or end an
+            answer.
+        answer_length: of a span head: tokens of an answer at most.
+        null_threshold: of a span head: how far the score of "no answer" must be above
+            the best answer's, where questions may have none.
         data_dir: folder of original release files.
         cache_dir: folder of tokenised examples; "" is inside the user's cache folder.
         files: release files under other names, `{"squad_v1/train": "path"}`.
@@ -104,11 +133,16 @@ class RunConfig:
     extra_ids: int = 0
     initial_checkpoint: str = ""
     restore_optimizer: bool = False
+    lora_rank: int = 0
+    lora_alpha: float = 8.0
+    lora_targets: tuple[str, ...] = ("query", "value")
     optimizer: Optimizer = "adafactor"
     learning_rate: float = 1e-3
     schedule: Schedule = "constant"
     warmup_steps: int = 0
+    warmup_share: float = 0.0
     weight_decay: float = 0.0
+    layer_decay: float = 1.0
     gradient_clip: float = 0.0
     z_loss: float = 1e-4
     label_smoothing: float = 0.0
@@ -117,6 +151,8 @@ class RunConfig:
     save_period: int = 1000
     eval_period: int = 1000
     keep: int = 2
+    window_stride: int = 128
+    question_length: int = 64
     dev_task: str = ""
     eval_examples: int = 500
     evaluate: tuple[str, ...] = ()
@@ -126,9 +162,18 @@ class RunConfig:
     beams: int = 1
     length_penalty: float = 0.6
     beam_rule: BeamRule = "t5x"
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    sampling_seed: int = 0
     classify: Classify = "generate"
     rank_by: RankBy = "sum"
     embed_layer: int = -1
+    embed_prefix: str = ""
+    head: str = ""
+    answer_n_best: int = 20
+    answer_length: int = 30
+    null_threshold: float = 0.0
     data_dir: str = ""
     cache_dir: str = ""
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -138,6 +183,8 @@ class RunConfig:
         _whole(self, log_period=1, save_period=1, eval_period=1, keep=1)
         _whole(self, eval_examples=1, evaluate_examples=0, predict_batch_size=1)
         _whole(self, warmup_steps=0, decode_length=0, embed_layer=-1, beams=1)
+        _whole(self, top_k=0, sampling_seed=0, lora_rank=0)
+        _whole(self, window_stride=0, question_length=1)
         _choice(self, "optimizer", get_args(Optimizer))
         _choice(self, "schedule", get_args(Schedule))
         _choice(self, "beam_rule", get_args(BeamRule))
@@ -165,6 +212,26 @@ class RunConfig:
             value = getattr(self, field)
             if not isinstance(value, (int, float)) or value < 0:
                 raise UserError(f"RunConfig.{field} must be at least 0, got {value!r}")
+        _whole(self, answer_n_best=1, answer_length=1)
+        if not isinstance(self.null_threshold, (int, float)) or not math.isfinite(
+            self.null_threshold
+        ):
+            raise UserError(
+                "RunConfig.null_threshold must be a number, got "
+                f"{self.null_threshold!r}"
+            )
+        _check_sampling(self)
+        if not 0.0 <= self.warmup_share <= 1.0 or (
+            self.warmup_share and self.warmup_steps
+        ):
+            raise UserError(
+                "RunConfig.warmup_share must be in [0, 1], and 0 beside warmup_steps; "
+                f"got {self.warmup_share!r} and warmup_steps={self.warmup_steps}"
+            )
+        if not 0.0 < self.layer_decay <= 1.0:
+            raise UserError(
+                f"RunConfig.layer_decay must be in (0, 1], got {self.layer_decay!r}"
+            )
         if not 0.0 <= self.label_smoothing < 1.0:
             raise UserError(
                 "RunConfig.label_smoothing must be in [0, 1), "
@@ -178,12 +245,24 @@ class RunConfig:
                 f"the optimizer adafactor, got {self.initial_checkpoint!r} and "
                 f"{self.optimizer}"
             )
+        _check_lora(self)
         factor = self.loss_normalizing_factor
         if factor != "tokens" and (not isinstance(factor, (int, float)) or factor < 0):
             raise UserError(
                 "RunConfig.loss_normalizing_factor must be a number (0: none) or "
                 f"'tokens', got {factor!r}"
             )
+
+    @property
+    def lora(self) -> Lora | None:
+        """What is trained of the model; None: all of it."""
+        if not self.lora_rank:
+            return None
+        return Lora(
+            rank=self.lora_rank,
+            alpha=self.lora_alpha,
+            targets=tuple(self.lora_targets),
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,14 +273,17 @@ class MeshConfig:
         data: copies of the model, each with its part of the batch; 0: what is left.
         fsdp: parts of parameters and optimiser state, gathered when they are used.
         model: parts of heads, feed-forward and vocabulary.
+        slices: TPU slices, joined by the data centre's network; `data`, `fsdp` and
+            `model` are the sizes inside one.
     """
 
     data: int = 0
     fsdp: int = 1
     model: int = 1
+    slices: int = 1
 
     def __post_init__(self) -> None:
-        _whole(self, data=0, fsdp=1, model=1)
+        _whole(self, data=0, fsdp=1, model=1, slices=1)
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -212,13 +294,61 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         ['seed: 0 -> 1']
     """
     mutable = MUTABLE
-    if "linear" in (old.get("schedule"), new.get("schedule")):
-        mutable = MUTABLE - {"steps"}  # the learning rate falls to 0 there
+    falling = "linear" in (old.get("schedule"), new.get("schedule"))
+    if falling or new.get("warmup_share"):
+        mutable = MUTABLE - {"steps"}  # they decide the learning rate of every step
     return [
         f"{key}: {old.get(key)!r} -> {new.get(key)!r}"
         for key in sorted(set(old) | set(new))
         if key not in mutable and old.get(key) != new.get(key)
     ]
+
+
+def _check_lora(config: RunConfig) -> None:
+    alpha, targets = config.lora_alpha, config.lora_targets
+    if not isinstance(alpha, (int, float)) or not 0 < alpha < math.inf:
+        raise UserError(f"RunConfig.lora_alpha must be a number above 0, got {alpha!r}")
+    if (
+        not isinstance(targets, (list, tuple))
+        or not targets
+        or not all(isinstance(each, str) and each.strip("/") for each in targets)
+    ):
+        raise UserError(
+            "RunConfig.lora_targets must be parts of paths, one or more, such as "
+            f"('query', 'value'), got {targets!r}"
+        )
+    if config.lora_rank and not config.initial_checkpoint:
+        raise UserError(
+            f"RunConfig.lora_rank={config.lora_rank} needs a model to begin from: give "
+            "initial_checkpoint (INITIAL_CHECKPOINT_PATH)"
+        )
+    if config.lora_rank and config.restore_optimizer:
+        raise UserError(
+            f"RunConfig.restore_optimizer takes over moments of whole arrays, and "
+            f"lora_rank={config.lora_rank} trains others: set one of them to its "
+            "default"
+        )
+
+
+def _check_sampling(config: RunConfig) -> None:
+    temperature, top_p = config.temperature, config.top_p
+    if not isinstance(temperature, (int, float)) or not 0 <= temperature < math.inf:
+        raise UserError(
+            "RunConfig.temperature must be a number of at least 0 (0: the most "
+            f"probable id), got {temperature!r}"
+        )
+    if not isinstance(top_p, (int, float)) or not 0 < top_p <= 1:
+        raise UserError(f"RunConfig.top_p must be in (0, 1], got {top_p!r}")
+    if temperature and config.beams > 1:
+        raise UserError(
+            f"RunConfig.beams={config.beams} searches and temperature={temperature} "
+            "draws: set beams to 1 or temperature to 0"
+        )
+    if not temperature and (config.top_k or top_p < 1):
+        raise UserError(
+            f"RunConfig.top_k={config.top_k} and top_p={top_p} are of drawing, and "
+            "temperature=0 draws nothing: set a temperature, such as 1.0"
+        )
 
 
 def _whole(config: Any, **least: int) -> None:

@@ -9,11 +9,10 @@ host prepares the next batch while the device computes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 
 from xtl_jax.checkpoint.store import Store
@@ -51,15 +50,19 @@ class Work(NamedTuple):
 
 
 def to_device(
-    fed: Iterator[tuple[dict[str, np.ndarray], Any]], mesh: Mesh
+    fed: Iterable[tuple[Any, Any]], mesh: Mesh, *, count: Callable[[Any], int]
 ) -> Iterator[Work]:
-    """Batches on the mesh, the next one under way while the last is computed on."""
+    """Batches on the mesh, the next one under way while the last is computed on.
+
+    Args:
+        fed: batches, each with where the feed stands after it.
+        mesh: to lay them out on.
+        count: tokens of a batch that are no padding.
+    """
     put = sharding.put_batch(mesh)
     waiting: Work | None = None
     for batch, position in fed:
-        tokens = int((batch["encoder_input_tokens"] > 0).sum())
-        tokens += int((batch["decoder_target_tokens"] > 0).sum())
-        work = Work(put(batch), tokens, position)
+        work = Work(put(batch), count(batch), position)
         if waiting is not None:
             yield waiting
         waiting = work

@@ -5,6 +5,9 @@ are stacked along a leading axis, so both root mean squares are taken per slice 
 axis; optax's own `clip_by_block_rms` would mix the layers. Factoring needs no care: it
 uses the two largest axes, and no model has as many layers as the 128 rows that
 factoring starts from.
+
+The factors of LoRA are no part of that: B begins at zero, so a step in proportion to it
+would be next to nothing. Their step size is the learning rate alone.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import optax
 
 from xtl_jax.checkpoint import names, t5x
 from xtl_jax.errors import UserError
+from xtl_jax.model import lora
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.train.config import RunConfig
 from xtl_jax.typing import Array
@@ -26,7 +30,8 @@ from xtl_jax.typing import Array
 
 def schedule(config: RunConfig) -> optax.Schedule:
     """Learning rate of each step, counted from 0."""
-    rate, warmup = config.learning_rate, config.warmup_steps
+    rate = config.learning_rate
+    warmup = config.warmup_steps or round(config.warmup_share * config.steps)
     after: optax.Schedule
     if config.schedule == "linear":
         after = optax.linear_schedule(rate, 0.0, max(config.steps - warmup, 1))
@@ -54,11 +59,49 @@ def build(config: RunConfig) -> optax.GradientTransformation:
         else []
     )
     if config.optimizer == "adamw":
-        return optax.chain(
-            *clip,
-            optax.adamw(schedule(config), weight_decay=config.weight_decay),
+        rule = optax.adamw(
+            schedule(config), weight_decay=config.weight_decay, mask=_decays
         )
-    return optax.chain(*clip, adafactor(schedule(config)))
+    else:
+        rule = adafactor(schedule(config))
+    slowed = [_slow_by_depth(config.layer_decay)] if config.layer_decay != 1.0 else []
+    return optax.chain(*clip, rule, *slowed)
+
+
+def _decays(params: Any) -> Any:
+    """Whether AdamW's weight decay applies: to matrices, not to biases and norms."""
+
+    def decays(path: tuple[Any, ...], _: Any) -> bool:
+        return getattr(path[-1], "key", None) not in ("bias", "scale")
+
+    return jax.tree_util.tree_map_with_path(decays, params)
+
+
+def _slow_by_depth(decay: float) -> optax.GradientTransformation:
+    """Updates times `decay` to the power of the distance from the head.
+
+    A head has distance 0, the last of n layers 1, the first n, an embedding n + 1
+    (Clark et al. 2020, ELECTRA). Layers are stacked along the first axis.
+    """
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        flat = jax.tree_util.tree_leaves_with_path(updates)
+        layers = max(u.shape[0] for path, u in flat if "layers" in _keys(path))
+
+        def slow(path: tuple[Any, ...], u: Array) -> Array:
+            keys = _keys(path)
+            if "layers" in keys:
+                powers = decay ** np.arange(u.shape[0], 0, -1, dtype=np.float32)
+                return u * jnp.asarray(powers).reshape(-1, *(1,) * (u.ndim - 1))
+            return u if keys[0] == "heads" else u * decay ** (layers + 1)
+
+        return jax.tree_util.tree_map_with_path(slow, updates), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def _keys(path: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(str(getattr(key, "key", key)) for key in path)
 
 
 def adafactor(learning_rate: optax.Schedule) -> optax.GradientTransformation:
@@ -159,6 +202,8 @@ def _clip_by_layer_rms(threshold: float) -> optax.GradientTransformation:
 def _scale_by_layer_rms(least: float) -> optax.GradientTransformation:
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         def scale(path: tuple[Any, ...], u: Array, p: Array) -> Array:
+            if lora.is_factor(getattr(path[-1], "key", "")):
+                return u
             return u * jnp.maximum(_layer_rms(path, p), least)
 
         return jax.tree_util.tree_map_with_path(scale, updates, params), state

@@ -10,8 +10,10 @@ import optax
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from xtl_jax.model import t5
-from xtl_jax.model.sizes import ModelConfig
+from xtl_jax.model import lora as loras
+from xtl_jax.model import network
+from xtl_jax.model.network import AnyConfig
+from xtl_jax.model.sizes import Lora
 from xtl_jax.train import sharding
 from xtl_jax.typing import Array, Int
 
@@ -20,28 +22,50 @@ class TrainState(NamedTuple):
     """A pytree: it is passed to a step and a new one comes back."""
 
     step: Int[Array, ""]  # optimiser updates made
-    params: Any
+    params: Any  # what is trained: the whole model, or its factors (`model/lora.py`)
     opt_state: Any
 
 
-def shapes(model: ModelConfig, optimizer: optax.GradientTransformation) -> TrainState:
-    """Shape and dtype of each leaf, with nothing computed."""
-    boxed = jax.eval_shape(lambda: t5.init_params(model, jax.random.key(0)))
-    params = jax.tree.map(
+def params_shapes(model: AnyConfig) -> Any:
+    """Shape and dtype of each parameter, with nothing computed."""
+    boxed = jax.eval_shape(lambda: network.init_params(model, jax.random.key(0)))
+    return jax.tree.map(
         lambda leaf: leaf.value if isinstance(leaf, nn.Partitioned) else leaf,
         boxed,
         is_leaf=lambda leaf: isinstance(leaf, nn.Partitioned),
     )
-    return jax.eval_shape(lambda p: at_zero(optimizer, p), params)
+
+
+def shapes(
+    model: AnyConfig,
+    optimizer: optax.GradientTransformation,
+    *,
+    lora: Lora | None = None,
+) -> TrainState:
+    """Shape and dtype of each leaf, with nothing computed."""
+
+    def trained(params: Any) -> TrainState:
+        if lora is not None:
+            params = loras.start(params, lora, jax.random.key(0))
+        return at_zero(optimizer, params)
+
+    return jax.eval_shape(trained, params_shapes(model))
+
+
+def shardings(mesh: Mesh, model: AnyConfig, shapes: TrainState) -> TrainState:
+    """The sharding of each leaf of a state of these shapes."""
+    places = sharding.params_sharding(mesh, model)
+    return sharding.state_sharding(mesh, loras.shardings(places, shapes.params), shapes)
 
 
 def create(
-    model: ModelConfig,
+    model: AnyConfig,
     optimizer: optax.GradientTransformation,
     *,
     mesh: Mesh,
     seed: int,
     params: Any | None = None,
+    lora: Lora | None = None,
 ) -> tuple[TrainState, Any]:
     """A state at step 0, laid out on the mesh, and the sharding of each leaf.
 
@@ -50,24 +74,25 @@ def create(
         optimizer: whose state is made.
         mesh: where to lay it out.
         seed: of fresh parameters.
-        params: start from these (host arrays) instead of fresh ones.
+        params: start from these instead of fresh ones: the whole model, on the host or
+            placed already.
+        lora: train factors of these and not the parameters themselves.
     """
 
     def fresh(key: Array) -> TrainState:
-        return at_zero(optimizer, nn.unbox(t5.init_params(model, key)))
+        return begun(nn.unbox(network.init_params(model, key)), key)
+
+    def begun(params: Any, key: Array) -> TrainState:
+        if lora is not None:
+            params = loras.start(params, lora, key)
+        return at_zero(optimizer, params)
 
     key = jax.random.key(seed)
-    abstract = shapes(model, optimizer)
-    shardings = sharding.state_sharding(
-        mesh, sharding.params_sharding(mesh, model), abstract
-    )
+    places = shardings(mesh, model, shapes(model, optimizer, lora=lora))
     if params is None:
-        return jax.jit(fresh, out_shardings=shardings)(key), shardings
-    placed = jax.tree.map(
-        lambda array, place: jax.device_put(array, place), params, shardings.params
-    )
-    init = jax.jit(lambda p: at_zero(optimizer, p), out_shardings=shardings)
-    return init(placed), shardings
+        return jax.jit(fresh, out_shardings=places)(key), places
+    placed = jax.tree.map(jax.device_put, params, sharding.params_sharding(mesh, model))
+    return jax.jit(begun, out_shardings=places)(placed, key), places
 
 
 def at_zero(optimizer: optax.GradientTransformation, params: Any) -> TrainState:

@@ -4,6 +4,9 @@ Gradients are of the *summed* loss (T5X), divided by `loss_normalizing_factor` w
 is set. With microbatches the sums of the parts are added before that, so accumulation
 computes what one large batch would, up to float32 rounding. Randomness is a key folded
 by the step: a restarted run drops what the unbroken run would have dropped.
+
+With LoRA the state holds what is trained, and the rest of the model is a third argument
+(`model/lora.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from xtl_jax.model import lora as loras
 from xtl_jax.model.loss import LossSums, loss_sums
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.model.t5 import T5
@@ -22,7 +26,9 @@ from xtl_jax.train.config import RunConfig
 from xtl_jax.train.state import TrainState
 from xtl_jax.typing import Array, Float, Int
 
-Batch = dict[str, Array]
+Batch = Any  # a pytree of arrays whose first axis is that of rows
+Objective = Callable[[Any, Batch, Array], LossSums]
+Kept = Callable[[tuple[str, ...], Batch], bool]
 
 
 class StepOutput(NamedTuple):
@@ -72,26 +78,52 @@ def batch_loss(
 
 
 def make_train_step(
-    model: ModelConfig, run: RunConfig, optimizer: optax.GradientTransformation
-) -> Callable[[TrainState, Batch], tuple[TrainState, StepOutput]]:
-    """The step of a run; jit it with the shardings of its state."""
+    model: Any,
+    run: RunConfig,
+    optimizer: optax.GradientTransformation,
+    *,
+    objective: Objective | None = None,
+    kept: Kept = lambda keys, batch: False,
+) -> Callable[..., tuple[TrainState, StepOutput]]:
+    """The step of a run; jit it with the shardings of its state.
 
-    def sums_and_gradient(params: Any, batch: Batch, key: Array) -> tuple[Any, Any]:
-        def objective(params: Any) -> tuple[Array, LossSums]:
-            sums = batch_loss(
-                *(model, params, batch),
-                key=key if model.dropout_rate > 0 else None,
-                z_loss=run.z_loss,
-                label_smoothing=run.label_smoothing,
-            )
+    Its arguments are the state, a batch and, with LoRA, what is frozen of the model.
+
+    Args:
+        model: shape.
+        run: what decides the loss.
+        optimizer: of the run.
+        objective: loss sums of parameters, a batch and a key; mT5's by default.
+        kept: whether a batch leaves a leaf of the state, told by its keys, as it is.
+    """
+
+    def text_to_text(params: Any, batch: Batch, key: Array) -> LossSums:
+        return batch_loss(
+            *(model, params, batch),
+            key=key if model.dropout_rate > 0 else None,
+            z_loss=run.z_loss,
+            label_smoothing=run.label_smoothing,
+        )
+
+    loss_of = objective or text_to_text
+
+    def sums_and_gradient(
+        params: Any, batch: Batch, key: Array, frozen: Any
+    ) -> tuple[Any, Any]:
+        def summed(params: Any) -> tuple[Array, LossSums]:
+            if run.lora is not None:
+                params = loras.merge(frozen, params, scale=run.lora.scale)
+            sums = loss_of(params, batch, key)
             return sums.loss, sums
 
-        gradient, sums = jax.grad(objective, has_aux=True)(params)
+        gradient, sums = jax.grad(summed, has_aux=True)(params)
         return gradient, sums
 
-    def accumulated(params: Any, batch: Batch, key: Array) -> tuple[Any, Any]:
+    def accumulated(
+        params: Any, batch: Batch, key: Array, frozen: Any
+    ) -> tuple[Any, Any]:
         if run.microbatches == 1:
-            return sums_and_gradient(params, batch, key)
+            return sums_and_gradient(params, batch, key, frozen)
         parts = run.microbatches
 
         def split(x: Array) -> Array:
@@ -102,19 +134,22 @@ def make_train_step(
 
         def add(total: Any, part: tuple[Array, Batch]) -> tuple[Any, None]:
             index, rows = part
-            new = sums_and_gradient(params, rows, jax.random.fold_in(key, index))
+            own = jax.random.fold_in(key, index)
+            new = sums_and_gradient(params, rows, own, frozen)
             return jax.tree.map(jnp.add, total, new), None
 
         zero = jax.tree.map(
             lambda x: jnp.zeros(x.shape, x.dtype),
-            jax.eval_shape(sums_and_gradient, params, batch, key),
+            jax.eval_shape(sums_and_gradient, params, batch, key, frozen),
         )
-        rows = {name: split(x) for name, x in batch.items()}
+        rows = jax.tree.map(split, batch)
         return jax.lax.scan(add, zero, (jnp.arange(parts), rows))[0]
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, StepOutput]:
+    def train_step(
+        state: TrainState, batch: Batch, frozen: Any = None
+    ) -> tuple[TrainState, StepOutput]:
         key = step_key(run.seed, state.step)
-        gradient, sums = accumulated(state.params, batch, key)
+        gradient, sums = accumulated(state.params, batch, key, frozen)
         factor = run.loss_normalizing_factor
         if factor == "tokens":
             scale = 1.0 / jnp.maximum(sums.tokens, 1.0)
@@ -129,9 +164,22 @@ def make_train_step(
             gradient_norm=jnp.sqrt(sum(jax.tree.leaves(squares))),
             first_bad=_first_bad(jax.tree.leaves(squares)),
         )
-        return TrainState(state.step + 1, params, opt_state), output
+        new = TrainState(state.step + 1, params, opt_state)
+        return _with_kept(state, new, lambda keys: kept(keys, batch)), output
 
     return train_step
+
+
+def _with_kept(
+    old: TrainState, new: TrainState, kept: Callable[[tuple[str, ...]], bool]
+) -> TrainState:
+    """The new state, and the old one's leaves where `kept` says so."""
+
+    def choose(path: tuple[Any, ...], before: Array, after: Array) -> Array:
+        keys = tuple(str(key.key) for key in path if hasattr(key, "key"))
+        return before if kept(keys) else after
+
+    return jax.tree_util.tree_map_with_path(choose, old, new)
 
 
 def _first_bad(squares: list[Array]) -> Array:

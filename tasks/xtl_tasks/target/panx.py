@@ -74,6 +74,7 @@ FAMILY = Family(
     prompt=tagging.NER.prompt,
     postprocess=tagging.NER.postprocess,
     place=tagging.NER.place,
+    tags=readers.ENTITY_TAGS,
     metric=SPAN_F1,
     train_rows=20_000,
     split_rows={"en/validation": 10_000, "en/test": 10_000},

@@ -44,6 +44,7 @@ FAMILY = Family(
     prompt=tagging.POS.prompt,
     postprocess=tagging.POS.postprocess,
     place=tagging.POS.place,
+    tags=readers.UPOS,
     metric=CHUNK_F1,
     train_rows=21_253,
     split_rows={"en/validation": 3_974},

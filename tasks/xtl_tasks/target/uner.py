@@ -82,6 +82,7 @@ FAMILY = Family(
     prompt=tagging.NER.prompt,
     postprocess=tagging.NER.postprocess,
     place=tagging.NER.place,
+    tags=readers.ENTITY_TAGS,
     metric=SPAN_F1,
     train_rows=_ROWS["en/train"],
     split_rows=_ROWS,

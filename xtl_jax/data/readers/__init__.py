@@ -22,12 +22,19 @@ from xtl_jax.data.readers.pairs import duplicates, nli, paraphrase
 from xtl_jax.data.readers.questions import squad, squad_v2
 from xtl_jax.data.readers.retrieval import POOL, bucc, parallel, tatoeba
 from xtl_jax.data.readers.supertags import supertags
-from xtl_jax.data.readers.tagged import named_entities, parts_of_speech
+from xtl_jax.data.readers.tagged import (
+    ENTITY_TAGS,
+    UPOS,
+    named_entities,
+    parts_of_speech,
+)
 from xtl_jax.data.readers.texts import text_lines
 
 __all__ = [
     "DEFAULT",
+    "ENTITY_TAGS",
     "POOL",
+    "UPOS",
     "Dropped",
     "ReadOptions",
     "bucc",

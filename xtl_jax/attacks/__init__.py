@@ -1,0 +1,1 @@
+"""Attacks: a row and a seed to a perturbed row whose gold labels still stand."""

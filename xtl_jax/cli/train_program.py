@@ -1,0 +1,154 @@
+"""What computes in a run: its inputs, its step and its dev evaluation, by family.
+
+An mT5 learns texts from rows that several examples share; an encoder learns labels, and
+each of its batches belongs to one head. All that differs between the two while training
+is chosen here.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from xtl_jax.cli import train_dev, train_dev_labels, train_inputs, train_labels
+from xtl_jax.cli.config import Config
+from xtl_jax.cli.train_inputs import Inputs
+
+
+def is_encoder(config: Config) -> bool:
+    """Whether the model of a run is an encoder."""
+    from xtl_jax.model.encoder_sizes import EncoderConfig
+
+    return isinstance(config.model, EncoderConfig)
+
+
+def find_inputs(config: Config) -> Inputs:
+    """All that a run reads, found and checked."""
+    find = train_labels if is_encoder(config) else train_inputs
+    return find.find_inputs(config)
+
+
+def shapes(config: Config) -> Any:
+    """Shape and dtype of each leaf of the state, with nothing computed."""
+    from xtl_jax.train import optimizer as optimizers
+    from xtl_jax.train import state
+
+    run = config.run
+    return state.shapes(config.model, optimizers.build(run), lora=run.lora)
+
+
+def step(config: Config, mesh: Any, shapes: Any) -> Any:
+    """The step of a run on this mesh; it is compiled for each shape that it meets.
+
+    Its arguments are the state, which is updated in place, a batch, and what LoRA keeps
+    frozen, None without LoRA.
+    """
+    import jax
+
+    from xtl_jax.model import lora as loras
+    from xtl_jax.train import labels, sharding, state
+    from xtl_jax.train import optimizer as optimizers
+    from xtl_jax.train.step import make_train_step
+
+    run, model = config.run, config.model
+    settings: dict[str, Any] = {}
+    if is_encoder(config):
+        encoder: Any = model
+        settings = {
+            "objective": labels.objective(encoder, run),
+            "kept": labels.other_heads,
+        }
+    places = state.shardings(mesh, model, shapes)
+    frozen = None
+    if run.lora is not None:
+        frozen = loras.frozen(sharding.params_sharding(mesh, model))
+    return jax.jit(
+        make_train_step(model, run, optimizers.build(run), **settings),
+        donate_argnums=0,
+        in_shardings=(places, sharding.batch_sharding(mesh), frozen),
+        out_shardings=(places, None),
+    )
+
+
+def compiled(inputs: Inputs, mesh: Any, shapes: Any) -> list[Any]:
+    """The step, compiled for the widest batch of each of its kinds."""
+    from xtl_jax.model import lora as loras
+    from xtl_jax.train import state
+
+    config = inputs.config
+    frozen = None
+    if config.run.lora is not None:
+        frozen = loras.frozen(state.params_shapes(config.model))
+    run = step(config, mesh, shapes)
+    return [run.lower(shapes, batch, frozen).compile() for batch in _widest(inputs)]
+
+
+def _widest(inputs: Inputs) -> Iterator[Any]:
+    """Shapes of global batches that no other of their kind exceeds."""
+    import jax
+
+    rows = inputs.config.run.batch_size
+    if is_encoder(inputs.config):
+        yield from train_labels.widest(inputs)
+        return
+    yield {
+        name: jax.ShapeDtypeStruct((rows, *array.shape[1:]), array.dtype)
+        for name, array in inputs.feed.batch(0).items()
+    }
+
+
+def batches(config: Config, fed: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """What a feed gives, as the step takes it, and the position after it."""
+    if is_encoder(config):
+        return train_labels.batches(fed)
+    return ((item.batch, item.next_position._asdict()) for item in fed)
+
+
+def real_tokens(config: Config) -> Callable[[Any], int]:
+    """A function from a batch of this host to its tokens that are no padding."""
+    if is_encoder(config):
+        model: Any = config.model
+        return lambda batch: int((batch.tokens != model.pad_id).sum())
+
+    def texts(batch: Mapping[str, Any]) -> int:
+        inputs = (batch["encoder_input_tokens"] > 0).sum()
+        return int(inputs + (batch["decoder_target_tokens"] > 0).sum())
+
+    return texts
+
+
+def useful_flops(config: Config) -> float:
+    """Of a step, at its full length: see `ModelConfig.train_flops`.
+
+    An encoder's is of its widest head; batches of short rows are padded to less.
+    """
+    from xtl_jax.model.encoder_sizes import EncoderConfig
+
+    run, model = config.run, config.model
+    frozen = run.lora is not None
+    if not isinstance(model, EncoderConfig):
+        return run.batch_size * model.train_flops(**run.lengths, frozen=frozen)
+    length = run.lengths["inputs"]
+    heads = [head.name for head in model.task_heads] or [None]
+    return run.batch_size * max(
+        model.train_flops(length=length, head=head) for head in heads
+    )
+
+
+def evaluation(
+    inputs: Inputs, mesh: Any, frozen: Any
+) -> Callable[[Any], Mapping[str, float]]:
+    """Dev scores of a state: of the whole model, where it holds factors of LoRA."""
+    import jax
+
+    from xtl_jax.model import lora as loras
+
+    find = train_dev.evaluation
+    if is_encoder(inputs.config):
+        find = train_dev_labels.labelled_evaluation
+    evaluate, lora = find(inputs, mesh), inputs.config.run.lora
+    if lora is None:
+        return evaluate
+    merge = jax.jit(functools.partial(loras.merge, scale=lora.scale))
+    return lambda state: evaluate(state._replace(params=merge(frozen, state.params)))

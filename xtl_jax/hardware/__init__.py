@@ -1,0 +1,1 @@
+"""TPU hardware as tables: generations, slices and prices, each with its source."""
