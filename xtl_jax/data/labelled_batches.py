@@ -27,7 +27,7 @@ from xtl_jax.errors import UserError
 from xtl_jax.typing import Int
 
 IGNORED = masking.IGNORED
-_LEAST = 32  # tokens between two lengths at least
+_LEAST = 16  # tokens between two lengths at least
 _EVALUATION = 0x6576616C  # "eval": keeps these keys apart from those of training
 
 
@@ -80,7 +80,7 @@ def padded_length(longest: int, *, length: int) -> int:
 
     Example:
         >>> padded_length(70, length=128), padded_length(70, length=512)
-        (96, 128)
+        (80, 128)
         >>> padded_length(97, length=100)
         100
     """
