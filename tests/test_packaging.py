@@ -74,6 +74,6 @@ def test_licence_and_command_are_declared(wheel, names):
     meta = message_from_string(wheel.read(f"{info}/METADATA").decode())
     assert meta["License-Expression"] == "Apache-2.0"
     assert meta["Requires-Python"] == "<3.14,>=3.11"
-    assert set(meta.get_all("Provides-Extra")) == {"tpu", "gcs", "test", "dev"}
+    assert set(meta.get_all("Provides-Extra")) == {"tpu", "plan", "gcs", "test", "dev"}
     scripts = wheel.read(f"{info}/entry_points.txt").decode()
     assert "xtl = xtl_jax.cli.main:main" in scripts

@@ -162,16 +162,15 @@ def own(xtl, exported, tmp_path):
 
 def test_it_is_no_run(xtl, own, trained, unchanged):
     """No command takes it for a run, and none writes into it."""
-    message = f"{own} holds a converted checkpoint and no run: start one from it"
     with unchanged(own):
-        for arguments in (
-            ("predict", own, "--task", "world_qa.de"),
-            ("train", *trained.flags, "--run_dir", own),
-        ):
-            done = xtl(*arguments)
-            assert done.code == 2
-            assert message in done.err
-            assert f"--gin.INITIAL_CHECKPOINT_PATH={own}" in done.err
+        done = xtl("predict", own, "--task", "world_qa.de")
+        assert done.code == 2
+        assert "to predict with a checkpoint as it is, --run_dir" in done.err
+        done = xtl("train", *trained.flags, "--run_dir", own)
+        assert done.code == 2
+        message = f"{own} holds a converted checkpoint and no run: start one from it"
+        assert message in done.err
+        assert f"--gin.INITIAL_CHECKPOINT_PATH={own}" in done.err
         for name in ("score", "report"):
             assert xtl(name, own).code == 2
 
