@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from xtl_jax.model.dropout import Dropout
 from xtl_jax.model.encoder_sizes import EncoderConfig
 from xtl_jax.model.look_up import look_up
 from xtl_jax.typing import Array, Float, Int
@@ -199,6 +200,6 @@ class FirstToken(nn.Module):
         return jnp.tanh(dense(x[:, 0]))
 
 
-def dropout(config: EncoderConfig, mode: str) -> nn.Dropout:
+def dropout(config: EncoderConfig, mode: str) -> Dropout:
     """Dropout that is drawn for each number."""
-    return nn.Dropout(config.dropout_rate, deterministic=mode != "train")
+    return Dropout(config.dropout_rate, deterministic=mode != "train")

@@ -18,6 +18,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
+from xtl_jax.model.dropout import Dropout
 from xtl_jax.model.encoder_layers import FirstToken, LayerNorm, Linear
 from xtl_jax.model.encoder_sizes import EncoderConfig, Head
 from xtl_jax.typing import Array, Float
@@ -124,8 +125,8 @@ def _outputs(head: Head) -> Linear:
     return Linear(head.outputs, ("embed", "outputs"), "float32", name="out")
 
 
-def _dropout(config: EncoderConfig, mode: str) -> nn.Dropout:
+def _dropout(config: EncoderConfig, mode: str) -> Dropout:
     rate = config.head_dropout_rate
-    return nn.Dropout(
+    return Dropout(
         config.dropout_rate if rate is None else rate, deterministic=mode != "train"
     )
