@@ -39,36 +39,10 @@ def shapes(config: Config) -> Any:
 
 
 def step(config: Config, mesh: Any, shapes: Any) -> Any:
-    """The step of a run on this mesh; it is compiled for each shape that it meets.
+    """The step of a run on this mesh: see `train/program.py`."""
+    from xtl_jax.train import program
 
-    Its arguments are the state, which is updated in place, a batch, and what LoRA keeps
-    frozen, None without LoRA.
-    """
-    import jax
-
-    from xtl_jax.model import lora as loras
-    from xtl_jax.train import labels, sharding, state
-    from xtl_jax.train import optimizer as optimizers
-    from xtl_jax.train.step import make_train_step
-
-    run, model = config.run, config.model
-    settings: dict[str, Any] = {}
-    if is_encoder(config):
-        encoder: Any = model
-        settings = {
-            "objective": labels.objective(encoder, run),
-            "kept": labels.other_heads,
-        }
-    places = state.shardings(mesh, model, shapes)
-    frozen = None
-    if run.lora is not None:
-        frozen = loras.frozen(sharding.params_sharding(mesh, model))
-    return jax.jit(
-        make_train_step(model, run, optimizers.build(run), **settings),
-        donate_argnums=0,
-        in_shardings=(places, sharding.batch_sharding(mesh), frozen),
-        out_shardings=(places, None),
-    )
+    return program.step(config.model, config.run, mesh=mesh, shapes=shapes)
 
 
 def compiled(inputs: Inputs, mesh: Any, shapes: Any) -> list[Any]:
@@ -119,20 +93,15 @@ def real_tokens(config: Config) -> Callable[[Any], int]:
 
 
 def useful_flops(config: Config) -> float:
-    """Of a step, at its full length: see `ModelConfig.train_flops`.
+    """Of a step of the run."""
+    from xtl_jax.train import throughput
 
-    An encoder's is of its widest head; batches of short rows are padded to less.
-    """
-    from xtl_jax.model.encoder_sizes import EncoderConfig
-
-    run, model = config.run, config.model
-    frozen = run.lora is not None
-    if not isinstance(model, EncoderConfig):
-        return run.batch_size * model.train_flops(**run.lengths, frozen=frozen)
-    length = run.lengths["inputs"]
-    heads = [head.name for head in model.task_heads] or [None]
-    return run.batch_size * max(
-        model.train_flops(length=length, head=head) for head in heads
+    run = config.run
+    return throughput.useful_flops(
+        config.model,
+        rows=run.batch_size,
+        lengths=run.lengths,
+        frozen=run.lora is not None,
     )
 
 

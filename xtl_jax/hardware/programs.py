@@ -23,10 +23,9 @@ from xtl_jax.infer import model as models
 from xtl_jax.model import lora as loras
 from xtl_jax.model.encoder_sizes import EncoderConfig, Head
 from xtl_jax.model.network import AnyConfig
-from xtl_jax.train import labels, sharding, state
+from xtl_jax.train import labels, program, sharding, state, throughput
 from xtl_jax.train import optimizer as optimizers
 from xtl_jax.train.config import MeshConfig, RunConfig
-from xtl_jax.train.step import make_train_step
 
 Program = Literal["train", "predict"]
 
@@ -93,21 +92,19 @@ def useful_flops(job: Job) -> float:
     backwards, at the full `decode_length`.
     """
     model, run = with_head(job.model), job.run
-    training = job.program == "train"
-    rows = run.batch_size if training else run.predict_batch_size
-    if isinstance(model, EncoderConfig):
-        length = run.lengths["inputs"]
-        each = max(
-            model.train_flops(length=length, head=head.name)
-            for head in model.task_heads
+    if job.program == "train":
+        return throughput.useful_flops(
+            model,
+            rows=run.batch_size,
+            lengths=run.lengths,
+            frozen=run.lora is not None,
         )
-    else:
-        targets = run.lengths["targets"] if training else decode_length(run)
-        frozen = training and run.lora is not None
-        each = model.train_flops(
-            inputs=run.lengths["inputs"], targets=targets, frozen=frozen
-        )
-    return rows * each * (1.0 if training else 1 / 3)
+    lengths = {"inputs": run.lengths["inputs"], "targets": decode_length(run)}
+    rows = run.predict_batch_size
+    forwards = 1 / 3
+    return forwards * throughput.useful_flops(
+        model, rows=rows, lengths=lengths, frozen=False
+    )
 
 
 def tokens(job: Job) -> int:
@@ -131,25 +128,13 @@ def _train(job: Job, mesh: Mesh) -> Lowered:
     sharding.check(
         mesh, model, batch_size=run.batch_size, microbatches=run.microbatches
     )
-    optimizer = optimizers.build(run)
-    of_state = state.shapes(model, optimizer, lora=run.lora)
+    of_state = state.shapes(model, optimizers.build(run), lora=run.lora)
     places = state.shardings(mesh, model, of_state)
     frozen = frozen_places = None
     if run.lora is not None:
         frozen = loras.frozen(state.params_shapes(model))
         frozen_places = loras.frozen(sharding.params_sharding(mesh, model))
-    settings: dict[str, Any] = {}
-    if isinstance(model, EncoderConfig):
-        settings = {
-            "objective": labels.objective(model, run),
-            "kept": labels.other_heads,
-        }
-    step = jax.jit(
-        make_train_step(model, run, optimizer, **settings),
-        donate_argnums=0,
-        in_shardings=(places, sharding.batch_sharding(mesh), frozen_places),
-        out_shardings=(places, None),
-    )
+    step = program.step(model, run, mesh=mesh, shapes=of_state)
     trained = _bytes_on_device(of_state.params, places.params)
     return Lowered(
         step.lower(of_state, _batch(model, run), frozen),

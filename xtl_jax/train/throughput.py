@@ -9,10 +9,13 @@ product of large matrices reaches on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+
+from xtl_jax.model.encoder_sizes import EncoderConfig
+from xtl_jax.model.network import AnyConfig
 
 # Dense bfloat16 FLOP/s of one JAX device, by the prefix of its `device_kind`.
 PEAK_FLOPS = {
@@ -27,6 +30,27 @@ PEAK_FLOPS = {
     "NVIDIA H100": 989e12,
     "NVIDIA H200": 989e12,
 }
+
+
+def useful_flops(
+    model: AnyConfig, *, rows: int, lengths: Mapping[str, int], frozen: bool
+) -> float:
+    """Of a training step at the full length of its rows: see `ModelConfig.train_flops`.
+
+    An encoder's is of its widest head; batches of short rows are padded to less.
+
+    Args:
+        model: shape, an encoder's with its heads.
+        rows: of the batch.
+        lengths: tokens of `inputs` and `targets`; an encoder has no targets.
+        frozen: whether the weights need no gradient of their own (LoRA).
+    """
+    if not isinstance(model, EncoderConfig):
+        return rows * model.train_flops(**lengths, frozen=frozen)
+    heads = [head.name for head in model.task_heads] or [None]
+    return rows * max(
+        model.train_flops(length=lengths["inputs"], head=head) for head in heads
+    )
 
 
 def peak_flops(clock: Callable[[], float]) -> float:
