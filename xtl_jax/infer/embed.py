@@ -10,7 +10,7 @@ can be had from one pass over the texts, to be compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,28 +58,67 @@ def embed(
     """
     for layer in layers:
         models.check_layer(config, layer)
+    vectors = room(store, layers=layers, width=config.embed, first=first, out=out)
+
+    def means() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for batch in evaluation.evaluation_batches(
+            store,
+            lengths=lengths,
+            batch_size=batch_size,
+            buckets=evaluation.buckets(lengths.inputs),
+            first=vectors.shape[1],
+        ):
+            ids = put(batch.encoder_input_tokens)
+            found = models.mean_states(config, params, ids, tuple(layers))
+            yield batch.indices, np.asarray(found)
+
+    return filled(vectors, means(), progress=progress)
+
+
+def room(
+    store: Store,
+    *,
+    layers: Sequence[int],
+    width: int,
+    first: int | None,
+    out: Float[np.ndarray, "layers examples embed"] | None,
+) -> Float[np.ndarray, "layers examples embed"]:
+    """Where the vectors of the first examples of a store go: `out`, or a new array.
+
+    Raises:
+        UserError: no example, or an array of another shape.
+    """
     wanted = store.num_examples if first is None else min(first, store.num_examples)
     if not wanted:
         raise UserError(f"{store.folder} has no example to embed")
-    shape = (len(layers), wanted, config.embed)
+    shape = (len(layers), wanted, width)
     vectors = np.empty(shape, np.float32) if out is None else out
     if vectors.shape != shape or vectors.dtype != np.float32:
         raise UserError(
             f"the array for vectors must be float32 of shape {shape}, got "
             f"{vectors.dtype} of shape {vectors.shape}"
         )
+    return vectors
+
+
+def filled(
+    vectors: Float[np.ndarray, "layers examples embed"],
+    means: Iterable[tuple[np.ndarray, np.ndarray]],
+    *,
+    progress: Callable[[int], None],
+) -> Float[np.ndarray, "layers examples embed"]:
+    """The array with each batch's vectors in their examples' places.
+
+    Args:
+        vectors: of `room`.
+        means: of each batch the examples' numbers, -1 in an empty row, and the vectors
+            of its rows.
+        progress: told how many examples are done.
+    """
     done = 0
-    for batch in evaluation.evaluation_batches(
-        store,
-        lengths=lengths,
-        batch_size=batch_size,
-        buckets=evaluation.buckets(lengths.inputs),
-        first=wanted,
-    ):
-        ids = put(batch.encoder_input_tokens)
-        means = np.asarray(models.mean_states(config, params, ids, tuple(layers)))
-        rows = np.flatnonzero(batch.indices >= 0)
-        vectors[:, batch.indices[rows]] = means[:, rows]
+    for indices, found in means:
+        rows = np.flatnonzero(indices >= 0)
+        vectors[:, indices[rows]] = found[:, rows]
         done += len(rows)
         progress(done)
     return vectors

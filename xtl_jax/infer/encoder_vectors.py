@@ -12,19 +12,17 @@ post-norm: every layer's output is normalised, and the last one (-1) is that of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from xtl_jax.data import labelled_batches
 from xtl_jax.data.store import Store
-from xtl_jax.errors import UserError
 from xtl_jax.infer import encoder
+from xtl_jax.infer.embed import LAST, filled, room
 from xtl_jax.model.encoder_sizes import EncoderConfig
 from xtl_jax.typing import Float, Int
-
-LAST = -1
 
 
 def embed(
@@ -62,34 +60,22 @@ def embed(
     """
     for layer in layers:
         encoder.check_layer(config, layer)
-    wanted = store.num_examples if first is None else min(first, store.num_examples)
-    if not wanted:
-        raise UserError(f"{store.folder} has no example to embed")
-    shape = (len(layers), wanted, config.embed)
-    vectors = np.empty(shape, np.float32) if out is None else out
-    if vectors.shape != shape or vectors.dtype != np.float32:
-        raise UserError(
-            f"the array for vectors must be float32 of shape {shape}, got "
-            f"{vectors.dtype} of shape {vectors.shape}"
-        )
-    done = 0
-    for batch in labelled_batches.evaluation_batches(
-        store, batch_size=batch_size, first=wanted
-    ):
-        tokens = with_prefix(
-            batch.tokens, prefix=prefix, pad_id=pad_id, longest=config.longest
-        )
-        mask = (tokens != pad_id).astype(np.int32)
-        means = np.asarray(
-            encoder.mean_states(
+    vectors = room(store, layers=layers, width=config.embed, first=first, out=out)
+
+    def means() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for batch in labelled_batches.evaluation_batches(
+            store, batch_size=batch_size, first=vectors.shape[1]
+        ):
+            tokens = with_prefix(
+                batch.tokens, prefix=prefix, pad_id=pad_id, longest=config.longest
+            )
+            mask = (tokens != pad_id).astype(np.int32)
+            found = encoder.mean_states(
                 *(config, params, put(tokens), put(mask), None, tuple(layers))
             )
-        )
-        rows = np.flatnonzero(batch.indices >= 0)
-        vectors[:, batch.indices[rows]] = means[:, rows]
-        done += len(rows)
-        progress(done)
-    return vectors
+            yield batch.indices, np.asarray(found)
+
+    return filled(vectors, means(), progress=progress)
 
 
 def with_prefix(
