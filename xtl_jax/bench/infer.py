@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from xtl_jax.bench import pairs
 from xtl_jax.checkpoint import huggingface, names
 from xtl_jax.infer import model as models
 from xtl_jax.model import decoding
@@ -98,32 +98,21 @@ def measure(
     ours, theirs = _ours(setting, path), _transformers(setting, path)
     said = ours(ids)
     expected = None if theirs is None else theirs(ids)
-    times: list[tuple[float, float | None]] = []
-    for _ in range(setting.rounds):
-        mine = _timed(ours, ids, clock)
-        times.append((mine, None if theirs is None else _timed(theirs, ids, clock)))
-    seconds = statistics.median(mine for mine, _ in times)
+    timing = pairs.timed(
+        lambda: ours(ids),
+        None if theirs is None else lambda: theirs(ids),
+        rounds=setting.rounds,
+        clock=clock,
+    )
     written = setting.batch_size * setting.generated
-    ratios = sorted(other / mine for mine, other in times if other is not None)
     return Result(
         beams=setting.beams,
-        seconds=seconds,
-        ids_per_second=written / seconds,
-        peer_seconds=statistics.median(t for _, t in times if t is not None)
-        if ratios
-        else None,
-        ratio=statistics.median(ratios) if ratios else None,
-        ratio_spread=(ratios[0], ratios[-1]) if ratios else None,
+        ids_per_second=written / timing.seconds,
         same_ids_percent=None
         if expected is None
         else 100.0 * float((said == expected).mean()),
+        **timing._asdict(),
     )
-
-
-def _timed(generate: Generate, ids: np.ndarray, clock: Callable[[], float]) -> float:
-    began = clock()
-    generate(ids)
-    return clock() - began
 
 
 def _ours(setting: Setting, path: epath.Path) -> Generate:

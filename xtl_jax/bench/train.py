@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
+from xtl_jax.bench import pairs
 from xtl_jax.checkpoint import huggingface, names
 from xtl_jax.model.encoder_sizes import EncoderConfig, Head
 from xtl_jax.train import optimizer as optimizers
@@ -97,31 +97,16 @@ def measure(
     labels = rng.integers(0, len(_HEAD.labels), setting.batch_size)
     loss, ours = _ours(config, made, tokens, labels)
     peer_loss, theirs = _transformers(made, tokens, labels, folder) or (None, None)
-    times: list[tuple[float, float | None]] = []
-    for number in range(setting.rounds + 1):
-        mine = _timed(ours, clock)
-        other = None if theirs is None else _timed(theirs, clock)
-        if number:  # the first compiles, and warms up
-            times.append((mine, other))
-    seconds = statistics.median(mine for mine, _ in times)
-    ratios = sorted(other / mine for mine, other in times if other is not None)
+    for step in (ours, theirs):
+        if step is not None:
+            step()  # compiles, and warms up
+    timing = pairs.timed(ours, theirs, rounds=setting.rounds, clock=clock)
     return Result(
-        seconds=seconds,
-        tokens_per_second=tokens.size / seconds,
+        tokens_per_second=tokens.size / timing.seconds,
         loss=loss,
-        peer_seconds=statistics.median(t for _, t in times if t is not None)
-        if ratios
-        else None,
         peer_loss=peer_loss,
-        ratio=statistics.median(ratios) if ratios else None,
-        ratio_spread=(ratios[0], ratios[-1]) if ratios else None,
+        **timing._asdict(),
     )
-
-
-def _timed(step: Step, clock: Callable[[], float]) -> float:
-    began = clock()
-    step()
-    return clock() - began
 
 
 def _ours(

@@ -101,27 +101,16 @@ def run_infer(args: argparse.Namespace) -> int:
         result = infer.measure(
             setting, folder=pathlib.Path(folder), clock=time.perf_counter
         )
-    document = {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "setting": dataclasses.asdict(setting) | {"model": args.model},
-        "result": dataclasses.asdict(result),
-    }
-    if args.json:
-        print(json.dumps(document, indent=2))
-        return 0
-    print(
-        f"{args.model}, {args.batch_size} x {args.inputs} tokens -> {args.generated} "
-        f"ids, beams {args.beams}: {result.seconds:.2f} s, "
-        f"{result.ids_per_second:.1f} ids/s"
-    )
-    if result.ratio is None or result.ratio_spread is None:
-        print("transformers is not installed here: nothing to compare with")
-        return 0
-    low, high = result.ratio_spread
-    print(
-        f"transformers: {result.peer_seconds:.2f} s; ours is {result.ratio:.2f} times "
-        f"as fast ({low:.2f} to {high:.2f}); {result.same_ids_percent:.1f} % of the "
-        "ids are the same"
+    same = result.same_ids_percent
+    _print_pair(
+        args,
+        setting,
+        result,
+        ours=f"{args.model}, {args.batch_size} x {args.inputs} tokens -> "
+        f"{args.generated} ids, beams {args.beams}: {result.seconds:.2f} s, "
+        f"{result.ids_per_second:.1f} ids/s",
+        theirs="",
+        after="" if same is None else f"; {same:.1f} % of the ids are the same",
     )
     return 0
 
@@ -140,27 +129,47 @@ def run_train(args: argparse.Namespace) -> int:
         result = train.measure(
             setting, folder=pathlib.Path(folder), clock=time.perf_counter
         )
-    document = {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "setting": dataclasses.asdict(setting) | {"model": args.model},
-        "result": dataclasses.asdict(result),
-    }
-    if args.json:
-        print(json.dumps(document, indent=2))
-        return 0
-    print(
-        f"{args.model}, {args.batch_size} x {args.length} tokens: {result.seconds:.2f} "
-        f"s a step, {result.tokens_per_second:,.0f} tokens/s, loss {result.loss:.5f}"
-    )
-    if result.ratio is None or result.ratio_spread is None:
-        print("transformers is not installed here: nothing to compare with")
-        return 0
-    low, high = result.ratio_spread
-    print(
-        f"transformers: {result.peer_seconds:.2f} s, loss {result.peer_loss:.5f}; ours "
-        f"is {result.ratio:.2f} times as fast ({low:.2f} to {high:.2f})"
+    loss = result.peer_loss
+    _print_pair(
+        args,
+        setting,
+        result,
+        ours=f"{args.model}, {args.batch_size} x {args.length} tokens: "
+        f"{result.seconds:.2f} s a step, {result.tokens_per_second:,.0f} tokens/s, "
+        f"loss {result.loss:.5f}",
+        theirs="" if loss is None else f", loss {loss:.5f}",
+        after="",
     )
     return 0
+
+
+def _print_pair(
+    args: argparse.Namespace,
+    setting: Any,
+    result: Any,
+    *,
+    ours: str,
+    theirs: str,
+    after: str,
+) -> None:
+    """A measurement beside transformers: one JSON document, or two lines."""
+    if args.json:
+        document = {
+            "machine": f"{platform.machine()}, Python {platform.python_version()}",
+            "setting": dataclasses.asdict(setting) | {"model": args.model},
+            "result": dataclasses.asdict(result),
+        }
+        print(json.dumps(document, indent=2))
+        return
+    print(ours)
+    if result.ratio is None:
+        print("transformers is not installed here: nothing to compare with")
+        return
+    low, high = result.ratio_spread
+    print(
+        f"transformers: {result.peer_seconds:.2f} s{theirs}; ours is "
+        f"{result.ratio:.2f} times as fast ({low:.2f} to {high:.2f}){after}"
+    )
 
 
 def _model(name: str, *, owner: str) -> Any:
