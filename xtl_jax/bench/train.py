@@ -2,8 +2,8 @@
 
 An encoder with a classification head is written as a Hugging Face folder and read by
 both. Both make the same updates (AdamW, clipping at 1.0, dropout, float32) on the same
-random rows, in turns, and the medians are compared. Compilation is not counted: each
-makes one step before the clock.
+random rows, in turns, and the medians are compared. A turn is two steps, of which the
+second is timed: neither compilation nor what the other left in caches is counted.
 
 Before that, both give the loss of the same rows without dropout: a fast wrong step is
 no result.
@@ -97,9 +97,6 @@ def measure(
     labels = rng.integers(0, len(_HEAD.labels), setting.batch_size)
     loss, ours = _ours(config, made, tokens, labels)
     peer_loss, theirs = _transformers(made, tokens, labels, folder) or (None, None)
-    for step in (ours, theirs):
-        if step is not None:
-            step()  # compiles, and warms up
     timing = pairs.timed(ours, theirs, rounds=setting.rounds, clock=clock)
     return Result(
         tokens_per_second=tokens.size / timing.seconds,

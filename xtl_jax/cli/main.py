@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import xtl_jax
-from xtl_jax.cli import config
+from xtl_jax.cli import config, huge_pages
 from xtl_jax.errors import UserError
 
 # In the order of work. When one is asked for, its module alone is imported; nothing
@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     own, words = _split_words(sys.argv[1:] if arguments is None else arguments)
     rest, bindings = config.split_gin_flags(own)
+    if arguments is None:  # a program of its own, not a function that somebody calls
+        huge_pages.restart_with(rest[0] if rest else None)
     parsed = parser(rest[0] if rest else None).parse_args(rest)
     parsed.gin, parsed.words = bindings, words
     if bindings and not hasattr(parsed, "gin_file"):

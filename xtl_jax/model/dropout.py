@@ -26,14 +26,29 @@ class Dropout(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
         """What is kept, scaled so that the expected value stays."""
-        threshold = round(self.rate * 2**_BITS)
+        return self.without(x, self.places(x.shape))
+
+    @nn.nowrap
+    def places(self, shape: tuple[int, ...]) -> Bool[Array, "*axes"] | None:
+        """Where something is to be dropped from an array; None: nowhere."""
+        threshold = self._threshold()
         if self.deterministic or not threshold:
+            return None
+        key = self.make_rng("dropout")
+        return dropped_places(key, shape=shape, threshold=threshold)
+
+    @nn.nowrap
+    def without(
+        self, x: Float[Array, "*axes"], dropped: Bool[Array, "*axes"] | None
+    ) -> Float[Array, "*axes"]:
+        """`x` without what lies at the places that `places` gave."""
+        if dropped is None:
             return x
-        dropped = dropped_places(
-            self.make_rng("dropout"), shape=x.shape, threshold=threshold
-        )
-        scale = jnp.asarray(2**_BITS / (2**_BITS - threshold), x.dtype)
+        scale = jnp.asarray(2**_BITS / (2**_BITS - self._threshold()), x.dtype)
         return jnp.where(dropped, jnp.zeros_like(x), x * scale)
+
+    def _threshold(self) -> int:
+        return round(self.rate * 2**_BITS)
 
 
 def dropped_places(

@@ -11,13 +11,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.ad_checkpoint import checkpoint_name
 
 from xtl_jax.model.dropout import Dropout
 from xtl_jax.model.encoder_sizes import EncoderConfig
+from xtl_jax.model.gelu import gelu
 from xtl_jax.model.look_up import look_up
 from xtl_jax.typing import Array, Float, Int
 
 ACTIVATION = ("batch", "length", "embed")
+_WEIGHTS = "attention_weights"
 
 
 class LayerNorm(nn.Module):
@@ -104,9 +107,12 @@ class Embeddings(nn.Module):
         tokens: Int[Array, "batch length"],
         segments: Int[Array, "batch length"],
         positions: Int[Array, "batch length"],
+        addition: Float[Array, "batch length embed"] | None = None,
     ) -> Float[Array, "batch length embed"]:
-        """In the computation dtype; added in float32."""
+        """In the computation dtype; all is added in float32."""
         x = look_up(self.word, tokens, "float32")
+        if addition is not None:
+            x = x + addition
         x = x + jnp.take(self.segment, segments, axis=0)
         x = x + jnp.take(self.position, positions, axis=0)
         x = self.dropout(self.norm(x))
@@ -135,15 +141,30 @@ class SelfAttention(nn.Module):
             return wide.reshape(*x.shape[:2], config.heads, config.head_dim)
 
         query, key, value = heads("query"), heads("key"), heads("value")
-        # Softmax in float32: differences of large logits vanish in bfloat16.
-        logits = jnp.einsum(
-            "bqhd,bkhd->bhqk", query, key, preferred_element_type=jnp.float32
+        drop = dropout(config, self.mode)
+        shape = (x.shape[0], config.heads, x.shape[1], x.shape[1])
+
+        def attend(
+            query: Array, key: Array, value: Array, bias: Array, dropped: Array | None
+        ) -> Array:
+            # Softmax in float32: differences of large logits vanish in bfloat16.
+            logits = jnp.einsum(
+                "bqhd,bkhd->bhqk", query, key, preferred_element_type=jnp.float32
+            )
+            logits = logits * config.head_dim**-0.5
+            logits = logits + jnp.broadcast_to(bias, logits.shape)
+            weights = jax.nn.softmax(logits, axis=-1).astype(x.dtype)
+            weights = drop.without(checkpoint_name(weights, _WEIGHTS), dropped)
+            return jnp.einsum("bhqk,bkhd->bqhd", weights, value)
+
+        # The weights are the largest array of a layer: they are kept once, and what
+        # dropout makes of them is computed again.
+        attend = jax.checkpoint(
+            attend,
+            policy=jax.checkpoint_policies.save_only_these_names(_WEIGHTS),
+            prevent_cse=False,
         )
-        logits = logits * config.head_dim**-0.5
-        logits = logits + jnp.broadcast_to(bias, logits.shape)
-        weights = jax.nn.softmax(logits, axis=-1).astype(x.dtype)
-        weights = dropout(config, self.mode)(weights)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, value)
+        mixed = attend(query, key, value, bias, drop.places(shape))
         return Linear(config.embed, ("joined_kv", "embed"), config.dtype, name="out")(
             mixed.reshape(*x.shape[:2], config.joined_kv)
         )
@@ -161,7 +182,7 @@ class FeedForward(nn.Module):
         """Feed-forward of each position."""
         config = self.config
         hidden = Linear(config.mlp, ("embed", "mlp"), config.dtype, name="wi")(x)
-        hidden = nn.gelu(hidden, approximate=False)
+        hidden = gelu(hidden)
         hidden = nn.with_logical_constraint(hidden, ("batch", "length", "mlp"))
         return Linear(config.embed, ("mlp", "embed"), config.dtype, name="wo")(hidden)
 

@@ -21,6 +21,7 @@ from flax import linen as nn
 from xtl_jax.model.dropout import Dropout
 from xtl_jax.model.encoder_layers import FirstToken, LayerNorm, Linear
 from xtl_jax.model.encoder_sizes import EncoderConfig, Head
+from xtl_jax.model.gelu import gelu
 from xtl_jax.typing import Array, Float
 
 
@@ -103,7 +104,7 @@ class MaskedLM(nn.Module):
         """Logits of every row of the vocabulary."""
         config = self.config
         x = Linear(config.embed, ("embed", "pooled"), config.dtype, name="dense")(x)
-        x = LayerNorm(config, name="norm")(nn.gelu(x, approximate=False))
+        x = LayerNorm(config, name="norm")(gelu(x))
         bias: Any = self.param(
             "bias",
             nn.with_logical_partitioning(nn.initializers.zeros_init(), ("table_rows",)),
