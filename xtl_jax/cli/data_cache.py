@@ -4,10 +4,12 @@
     xtl data cache mlqa --split test --lengths inputs=512,targets=64
     xtl data cache squad_v1 --split train --against xquad mlqa.en
     xtl data cache intermediate_all --split train
+    xtl data cache xnli --gin_file=models/xlmr_base.gin --lengths inputs=128
 
 For each task and split: examples, tokens, the share that the lengths would cut, how
 full packed rows are, bytes, seconds, and the lengths that 99 of 100 examples fit.
-`--against` reports which evaluation texts the training split contains.
+`--against` reports which evaluation texts the training split contains. With the gin
+file of an encoder: its inputs, of one length, and its labels.
 
 A task of your own, registered with SeqIO, is cached by its name: `--module my_tasks`
 imports the module that registers it.
@@ -21,7 +23,13 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.cli import data_measures, mixture_settings, overlaps, task_settings
+from xtl_jax.cli import (
+    data_labelled,
+    data_measures,
+    mixture_settings,
+    overlaps,
+    task_settings,
+)
 from xtl_jax.errors import UserError, near
 
 if TYPE_CHECKING:
@@ -83,13 +91,18 @@ def run(args: argparse.Namespace) -> int:
 
     asked = mixture_settings.asked(args)
     mixture = asked.named()
+    encoder = data_labelled.reading(args, asked)
+    if encoder:
+        args.vocabulary = None  # of mT5
     settings = task_settings.settings(args)
-    if settings.vocabulary is None:
+    if settings.vocabulary is None and encoder is None:
         raise UserError(
             "no vocabulary is given; pass --vocabulary (a SentencePiece model's path, "
             "or 'bytes') or set XTL_VOCABULARY"
         )
-    lengths = Lengths.parse(args.lengths) if args.lengths else None
+    lengths = None
+    if args.lengths and encoder is None:
+        lengths = Lengths.parse(args.lengths)
     cache_dir = args.cache_dir
     names = (
         list(mixture.members) if mixture else task_names(asked.task, module=args.module)
@@ -98,12 +111,21 @@ def run(args: argparse.Namespace) -> int:
     rows = []
     for name in names:
         if name in _registered(args.module):
+            if encoder:
+                raise UserError(
+                    f"{name} is a SeqIO task of your own: it gives text to text, and "
+                    "an encoder needs labels; give the --gin_file of an mT5"
+                )
             rows += _external(
                 args, name, settings, cache_dir=cache_dir, lengths=lengths
             )
             continue
         for split in _splits(name, wanted=args.split, settings=settings):
-            rows.append(_cached(name, split, settings, cache_dir, lengths=lengths))
+            rows.append(
+                data_labelled.cached(name, split, how=encoder)
+                if encoder
+                else _cached(name, split, settings, cache_dir, lengths=lengths)
+            )
     if not rows:
         raise UserError(
             f"nothing of {asked.task} is here; `xtl tasks {asked.task}` says how to "
@@ -129,7 +151,10 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(document, ensure_ascii=False, indent=2))
         return 0
-    _print(rows)
+    if encoder:
+        data_labelled.show_cached(rows)
+    else:
+        _print(rows)
     if against:
         overlaps.show(findings)
     return 0

@@ -2,9 +2,11 @@
 
     xtl data show squad_v1 --data_dir data --vocabulary mt5.model --n 2
     xtl data show mlqa --language en-ar --split validation
+    xtl data show xnli.en --gin_file=models/xlmr_base.gin --vocabulary xlmr.model
 
 The row as the release has it, the prompt, the tokens that the model sees, the target,
-and the references that it is scored against. Needs no SeqIO and no TensorFlow.
+and the references that it is scored against. With the gin file of an encoder: its
+inputs and labels. Needs no SeqIO and no TensorFlow.
 
 `xtl data show MIXTURE` tells what training on a mixture reads (also of a single task,
 with --steps): rates, epochs, tokens, how rows are filled.
@@ -22,7 +24,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.cli import data_mixture, mixture_settings, task_settings
+from xtl_jax.cli import data_labelled, data_mixture, mixture_settings, task_settings
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,6 +78,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         family, language = mixture_settings.find_task(asked.task)
     family.check_language(language)
+    encoder = data_labelled.reading(args, asked)
+    if encoder:
+        args.vocabulary = None  # of mT5
     settings = task_settings.settings(args)
     splits = (args.split,) if args.split else family.splits_of(language)
     split = next(
@@ -90,10 +95,13 @@ def run(args: argparse.Namespace) -> int:
     rows = loading.rows(
         family, language, split=split, settings=settings, dropped=dropped
     )
-    shown = [
-        stages(row, family=family, vocabulary=settings.vocabulary)
-        for row in itertools.islice(rows, args.skip, args.skip + args.n)
-    ]
+    rows = itertools.islice(rows, args.skip, args.skip + args.n)
+    if encoder:
+        shown = data_labelled.stages(rows, family=family, how=encoder)
+    else:
+        shown = [
+            stages(row, family=family, vocabulary=settings.vocabulary) for row in rows
+        ]
     if not shown:
         raise UserError(
             f"{family.task_name(language)}/{split} has no example number {args.skip}"
@@ -109,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.json:
         print(json.dumps(document, ensure_ascii=False, indent=2))
+    elif encoder:
+        data_labelled.show(document)
     else:
         _print(document)
     return 0
