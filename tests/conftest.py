@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -132,6 +133,45 @@ def xtl(capfd: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
         return Finished(code, out, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[str]:
+    """Address of the server that is a bucket for TensorStore."""
+    import http.server
+
+    from tests.buckets import Handler
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def bucket(bucket_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The file system behind `gs://`, empty; gone again with the test."""
+    from etils.epath import backend, gpath
+    from orbax.checkpoint._src.path import gcs_utils
+
+    from tests.buckets import Bucket
+
+    monkeypatch.setenv("TENSORSTORE_GCS_HTTP_URL", bucket_server)
+    monkeypatch.setenv("GOOGLE_AUTH_TOKEN_FOR_TESTING", "none")
+    monkeypatch.setenv("EPATH_USE_TF", "0")  # fsspec, as where TensorFlow is not
+    monkeypatch.setattr(gpath, "_is_tf_installed", lambda: False)
+    files = Bucket()
+    monkeypatch.setattr(
+        *(backend._FileSystemSpecBackend, "_get_filesystem"),
+        lambda self, name: files,
+    )
+    # orbax asks Google's own client what kind of bucket this is: one without folders.
+    monkeypatch.setattr(gcs_utils, "get_bucket", lambda name: None)
+    yield files
+    Bucket.clear()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xtl_jax.errors import UserError, near
-from xtl_tasks import translated, unsupervised, world
+from xtl_tasks import parallel, translated, unsupervised, world
 from xtl_tasks.family import Family
 from xtl_tasks.intermediate import (
     anli,
@@ -80,14 +80,16 @@ FAMILIES: tuple[Family, ...] = (
     translated.PAWSX,
     translated.SQUAD,
     translated.TYDIQA,
-    # plain text, and the toy world
+    # plain and parallel text, and the toy world
     unsupervised.FAMILY,
+    parallel.FAMILY,
     world.TEXT,
     world.QA,
     world.NLI,
     world.PARAPHRASE,
     world.TAGGING,
     world.RETRIEVAL,
+    world.PARALLEL,
 )
 
 

@@ -26,7 +26,10 @@ from xtl_jax.metrics.metric import Metric
 Role = Literal["intermediate", "target", "unsupervised"]
 # ranking: the option with the highest log-likelihood is the answer, nothing is decoded.
 # tagging: one tag a token. retrieval: nearest neighbours of sentence vectors.
-Kind = Literal["qa", "classification", "ranking", "tagging", "retrieval", "text"]
+# parallel: sentences and their translations, for encoders to learn from.
+Kind = Literal[
+    "qa", "classification", "ranking", "tagging", "retrieval", "text", "parallel"
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,7 +131,8 @@ class Family:
     @property
     def head_name(self) -> str:
         """Name of the head that an encoder learns this family with."""
-        return "masked_lm" if self.kind == "text" else self.shares_head or self.name
+        shared = {"text": "masked_lm", "parallel": "contrastive"}
+        return shared.get(self.kind) or self.shares_head or self.name
 
     def task_name(self, language: str) -> str:
         """`FAMILY`, or `FAMILY.LANGUAGE` where there are several languages."""

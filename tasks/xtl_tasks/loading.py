@@ -6,16 +6,63 @@ show` and a cache all see the same ones in the same order.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from xtl_jax.attacks.attack import Resources
 from xtl_jax.data import readers, sources, tfds_rows
 from xtl_jax.data.prompts import Example
 from xtl_jax.data.readers import Dropped, ReadOptions
 from xtl_jax.errors import UserError
-from xtl_tasks.family import Family
+from xtl_tasks.family import Family, scored_language
+
+if TYPE_CHECKING:
+    from xtl_jax.attacks.augment import Augmentation
+    from xtl_jax.attacks.lexicon import Lexicon
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Augmented:
+    """Which training rows are attacked, and what attacks need beside a row."""
+
+    how: Augmentation
+    lexicons: Mapping[tuple[str, str], Lexicon] = dataclasses.field(
+        default_factory=dict
+    )  # by their two languages
+    files: tuple[Mapping[str, Any], ...] = ()  # name, size and sha256 of each lexicon
+    # What was done, by task: complete when a task's rows have been read to their end.
+    counts: dict[str, collections.Counter[str]] = dataclasses.field(
+        default_factory=dict
+    )
+
+    @property
+    def resources(self) -> Resources:
+        """What attacks get, which choose the lexicons of a row's language."""
+        return Resources(
+            lexicons={"-".join(pair): each for pair, each in self.lexicons.items()}
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that decides the rows."""
+        if not self.how.needs("lexicons"):
+            return self.how.to_json()
+        return {**self.how.to_json(), "lexicons": list(self.files)}
+
+
+def augmentation_of(
+    family: Family, *, split: str, settings: TaskSettings
+) -> Augmented | None:
+    """What is done to the rows of a split; None: they are left as they are.
+
+    Only rows with labels are attacked, and only those that are trained on.
+    """
+    unlabelled = ("text", "parallel", "retrieval")
+    if split != "train" or family.kind in unlabelled:
+        return None
+    return settings.augmented
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +74,7 @@ class TaskSettings:
     vocabulary: Any = None  # a Vocabulary (or SeqIO's own); only `build` needs it
     tfds_dir: str | None = None  # None: TFDS_DATA_DIR or TFDS's default
     answer_offsets: Literal["check", "first_occurrence"] = "check"
+    augmented: Augmented | None = None  # training rows that are attacked
 
     def __post_init__(self) -> None:
         from xtl_tasks import catalog
@@ -136,6 +184,32 @@ def rows(
     Raises:
         UserError: the data is not here (says how to get it), or is not right.
     """
+    found = _clean_rows(
+        family, language, split=split, settings=settings, dropped=dropped
+    )
+    change = augmentation_of(family, split=split, settings=settings)
+    if change is None:
+        return found
+    from xtl_jax.attacks import augment
+
+    counts = change.counts[family.task_name(language)] = collections.Counter()
+    return augment.augmented(
+        found,
+        language=scored_language(language),
+        how=change.how,
+        resources=change.resources,
+        counts=counts,
+    )
+
+
+def _clean_rows(
+    family: Family,
+    language: str,
+    *,
+    split: str,
+    settings: TaskSettings,
+    dropped: Dropped | None,
+) -> Iterator[Any]:
     source = find_source(family, language, split=split, settings=settings)
     if source is None:
         raise UserError(_how_to_get(family, language, split=split, settings=settings))
@@ -176,7 +250,7 @@ def _from_parts(
 ) -> Iterator[Any]:
     """Rows of one part after the other; a part's name keeps their ids apart."""
     for part in family.parts:
-        for row in rows(
+        for row in _clean_rows(
             part, language, split=split, settings=settings, dropped=dropped
         ):
             yield dataclasses.replace(row, id=f"{part.name}:{row.id}")
@@ -224,7 +298,7 @@ def _how_to_get(
         folder = tfds_rows.folder_of(settings.tfds_dir)
         name = prepared.filled(language)
         lines.append(f"Looked for TFDS {name} in {folder}.")
-    if not family.card.toy and family.kind != "text":
+    if not family.card.toy and family.kind not in ("text", "parallel"):
         task = family.task_name(language)
         lines.append(f"`xtl data get {task} --data_dir=DATA` fetches it. Or by hand:")
     lines.append(f"Get {family.card.get}; or name a file with --file")

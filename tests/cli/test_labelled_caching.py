@@ -31,6 +31,7 @@ class Run:
     )
     window_stride: int = 32
     question_length: int = 64
+    tagged_piece: str = "first"
 
 
 @pytest.fixture
@@ -86,6 +87,12 @@ def test_a_store_is_found_again_and_another_setting_makes_another(run):
 def test_a_stride_changes_only_stores_of_questions(run):
     other = dataclasses.replace(run, window_stride=16)
     assert ensure("world_nli.en", run).folder == ensure("world_nli.en", other).folder
+
+
+def test_another_tagged_piece_makes_another_store_of_tags_alone(run):
+    other = dataclasses.replace(run, tagged_piece="text")
+    for task, same in (("world_tagging.en", False), ("world_nli.en", True)):
+        assert (ensure(task, run).folder == ensure(task, other).folder) is same
 
 
 def test_a_machine_with_caches_alone_needs_no_files(run):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from xtl_jax.cli import plan_tables
+from xtl_jax.cli import pages
 from xtl_jax.errors import UserError
 from xtl_jax.hardware import compiler
 from xtl_jax.hardware.plan import GIB
@@ -16,6 +16,7 @@ COUNTS = {
     "flops": 1e13,
     "memory_bytes": 1e10,
     "sent_bytes": 1e8,
+    "slice_bytes": 0.0,
     "collectives": {"all-gather": {"times": 48, "bytes_sent": 1e8}},
     "largest_collectives": [],
 }
@@ -99,6 +100,21 @@ def test_a_search_ranks_what_fits_and_writes_it_for_training(xtl, tmp_path):
     assert json.loads(again.out)["plans"][0]["job"] == best
 
 
+def test_auto_takes_the_fewest_parts_that_the_compiler_lets_through(xtl, fake_compiler):
+    done = xtl(
+        *("plan", *SMALL, "--gin.MeshConfig.auto=True", "--gin.ModelConfig.remat=full"),
+        *("--gin.ModelConfig.loss_chunks=8", "--gin.ModelConfig.attention_queries=256"),
+        "--json",
+    )
+    (found,) = json.loads(done.out)["plans"]
+    tried = [each["mesh"] for each in fake_compiler]
+    parts = [mesh["fsdp"] * mesh["model"] for mesh in tried]
+    assert parts == sorted(parts)
+    assert parts[0] < parts[-1] == 4  # the compiler here wants four
+    assert found["job"]["mesh"] == tried[-1]
+    assert not tried[-1]["auto"]
+
+
 def test_an_encoder_is_planned_at_the_length_that_it_has(xtl):
     done = xtl(
         *("plan", "--gin_file=models/xlmr_large.gin", "--topology=v5e:2x2"),
@@ -112,6 +128,25 @@ def test_an_encoder_is_planned_at_the_length_that_it_has(xtl):
 def test_predicting_is_another_program(xtl, fake_compiler):
     xtl("plan", *SMALL, "--predict", "--gin.MeshConfig.fsdp=4", "--json")
     assert fake_compiler[0]["program"] == "predict"
+
+
+def test_ranking_is_yet_another(xtl):
+    plans = []
+    for how in ("generate", "rank"):
+        done = xtl(
+            *("plan", *SMALL, "--predict", "--gin.MeshConfig.fsdp=4", "--json"),
+            *("--gin.ModelConfig.remat=full", "--gin.RunConfig.decode_length=8"),
+            f"--gin.RunConfig.classify={how}",
+        )
+        plans += json.loads(done.out)["plans"]
+    generate, rank = (each["useful_flops"] for each in plans)
+    # Three options: two more passes of the decoder, over 8 targets beside 1024 inputs.
+    assert 1 < rank / generate < 1.2
+    shown = xtl(
+        *("plan", *SMALL, "--predict", "--gin.MeshConfig.fsdp=4"),
+        *("--gin.ModelConfig.remat=full", "--gin.RunConfig.classify=rank"),
+    )
+    assert "ranked" in shown.out
 
 
 def test_the_presets_make_a_markdown_table_in_a_page(xtl, tmp_path):
@@ -147,4 +182,4 @@ def test_bad_input_is_named(xtl, arguments, message):
 
 def test_a_page_without_marks_is_refused():
     with pytest.raises(UserError, match="needs the marks"):
-        plan_tables.into("nothing", "table")
+        pages.into("nothing", "table", mark="plans")

@@ -299,11 +299,11 @@ def test_a_context_without_tokens_is_named(xlmr):
 # --- tags -----------------------------------------------------------------------------
 
 
-def tagged(rows, *, length=64, labels=("DET", "NOUN"), vocabulary=BYTES):
+def tagged(rows, *, length=64, labels=("DET", "NOUN"), vocabulary=BYTES, **layout):
     counts = collections.Counter()
     made = labelled_tags.examples(
         rows,
-        layout=Layout(vocabulary=vocabulary, length=length),
+        layout=Layout(vocabulary=vocabulary, length=length, **layout),
         labels=labels,
         prompt=lambda row: types.SimpleNamespace(references=(" ".join(row.tags),)),
         keep_text=True,
@@ -322,6 +322,22 @@ def test_a_tag_stands_on_the_first_token_of_its_word():
     assert example["targets"] == [-1, 0, -1, -1, 1, -1, -1, -1]
     assert example["meta"]["positions"] == [1, 4]
     assert example["meta"]["context"] == "The\thut"
+
+
+@pytest.mark.parametrize(("piece", "places"), [("first", [1, 2]), ("text", [1, 3])])
+def test_a_tag_can_stand_after_a_lone_word_mark(xlmr, piece, places):
+    row = TaggedRow(id="1", tokens=("the", "会"), tags=("DET", "NOUN"))
+    assert [xlmr.piece(token) for token in xlmr.encode("会")] == ["▁", "会"]
+    (example,), _ = tagged([row], vocabulary=xlmr, tagged_piece=piece)
+    assert example["meta"]["positions"] == places
+    labelled_at = [n for n, label in enumerate(example["targets"]) if label >= 0]
+    assert labelled_at == places
+
+
+def test_a_word_that_is_a_lone_mark_has_its_tag_there(xlmr):
+    row = TaggedRow(id="1", tokens=("▁",), tags=("DET",))
+    (example,), _ = tagged([row], vocabulary=xlmr, tagged_piece="text")
+    assert example["meta"]["positions"] == [1]
 
 
 def test_a_tag_that_is_no_label_is_not_trained_on_and_counted():

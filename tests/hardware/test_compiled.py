@@ -1,4 +1,11 @@
-"""What the TPU's own compiler makes of mT5-XXL's train step; needs libtpu, no TPU."""
+"""What the TPU's own compiler makes of mT5-XXL's train step; needs libtpu, no TPU.
+
+    pip install -e '.[dev,plan]'
+    pytest -m tpu tests/hardware/test_compiled.py                  a quarter of an hour
+    pytest -m 'tpu and not slow' tests/hardware/test_compiled.py   a minute
+
+The compiler has a licence of its own and 213 MB, so no other extra brings it.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +47,11 @@ def _preset(name: str) -> Job:
 def _collectives(path) -> list[tuple[str, tuple[int, ...]]]:
     """Kind and dimensions of everything that devices exchange."""
     found = hlo.count(compiler.read_text(str(path))).collectives
-    return [(each.kind, next(hlo.sizes(each.shape))[1]) for each in found]
+    return [
+        (each.kind, next(hlo.sizes(each.shape))[1])
+        for each in found
+        if each.devices != 1  # the quick compiler keeps sums of one: nothing is sent
+    ]
 
 
 def _no_table_and_no_logits(job: Job, collectives) -> None:
@@ -72,16 +83,21 @@ def test_no_table_and_no_logits_are_gathered_at_the_width_of_xxl(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_xxl_fits_a_v4_slice_in_16_gib_and_gathers_neither_table(tmp_path):
-    job = _preset("mt5_xxl-v4-4x4x4")
-    assert job.run.batch_size == 1024
+@pytest.mark.parametrize(
+    ("preset", "rows", "peak"),
+    [("mt5_xxl-v4-4x4x4", 1024, 12 * GIB), ("mt5_xxl-v5e-8x8", 256, 15.75 * GIB)],
+)
+def test_xxl_fits_64_chips_and_gathers_neither_table(preset, rows, peak, tmp_path):
+    job = _preset(preset)
+    assert job.run.batch_size == rows
     assert dict(job.run.lengths) == {"inputs": 1024, "targets": 256}
     text = tmp_path / "program.hlo"
     made = plan.make(job, cache=None, seconds=3000, program_text=str(text))
     assert made.fits, made.why
-    assert made.peak < 16 * GIB
+    assert made.devices == 64
+    assert made.peak < peak
     assert made.compile_memory < 6 * GIB
-    assert 1.0 < made.executed_flops / made.useful_flops < 1.5
+    assert 1.0 < made.executed_flops / made.useful_flops < 1.35
     _no_table_and_no_logits(job, _collectives(text))
 
 

@@ -19,6 +19,7 @@ def _guess(assumptions=None, **changed):
         "executed_flops": 64 * 275e12 * 3.0,
         "memory_bytes": 1.2e12,
         "sent_bytes": 0.6e12,  # of 300 GB/s in one direction
+        "slice_bytes": 0.0,
         "devices": 64,
         "assumptions": assumptions or Assumptions(),
     }
@@ -44,6 +45,16 @@ def test_what_is_expected_follows_from_the_assumptions():
     assert found.hours == pytest.approx(7.0)
     # 3.22 dollars a chip and hour, as the price table has it.
     assert found.usd == pytest.approx(7.0 * 64 * 3.22)
+
+
+def test_slices_are_joined_by_a_slower_network():
+    # 50 Gbit/s a chip of v5p: 6.25 GB take a second.
+    settings = {"slice_": slices.find("v5p:4x4x4"), "slices": 2, "devices": 128}
+    alone = _guess(**settings)
+    found = _guess(**settings, slice_bytes=6.25e9)
+    assert found.slice_seconds == pytest.approx(1.0)
+    assert found.seconds - alone.seconds == pytest.approx(0.5 * 1.0 / 0.7)
+    assert _guess(**settings, slice_bytes=1e12).bound == "network"
 
 
 def test_two_devices_of_one_chip_share_its_memory_and_links():

@@ -151,6 +151,19 @@ def test_a_sum_of_which_a_part_is_kept_is_scattered():
     assert (only.kind, only.bytes_sent) == ("reduce-scatter", 4096 * 3 / 4)
 
 
+def test_what_goes_to_another_slice_is_a_kind_of_its_own():
+    found = _one(
+        "%s = (f32[8,128]{1,0}, u32[], token[]) send(%x, %after), channel_id=2, "
+        "is_host_transfer=true, frontend_attributes={_xla_host_transfer_handler_name="
+        '"xla_megascale_runtime"}',
+        before="  %x = f32[8,128]{1,0} parameter(0)\n  %after = token[] after-all()",
+    )
+    (only,) = found.collectives
+    assert (only.kind, only.shape) == ("between slices", "f32[8,128]")
+    assert (found.slice_bytes, found.sent_bytes) == (4096, 0)
+    assert found.memory_bytes == 0
+
+
 UNROLLED = """
 %condition (state: (s32[], f32[8,8])) -> pred[] {
   %state = (s32[], f32[8,8]) parameter(0)

@@ -55,6 +55,7 @@ class Compiler:
             "flops": 1e9,
             "memory_bytes": 1e9,
             "sent_bytes": 1e6,
+            "slice_bytes": 0.0,
             "collectives": {},
             "largest_collectives": [],
         }

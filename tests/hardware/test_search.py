@@ -41,8 +41,8 @@ def test_everything_tried_divides_and_fills_the_slice():
         assert mesh.data * mesh.fsdp * mesh.model == 64
         assert XXL.heads % mesh.model == XXL.mlp % mesh.model == 0
         assert RUN.batch_size % (mesh.data * mesh.fsdp * job.run.microbatches) == 0
-        # 13 billion parameters with gradients: 96 GiB in at most half of 30.75 each.
-        assert mesh.fsdp * mesh.model >= 8
+        # 13 billion parameters with gradients, 96 GiB, do not lie on two chips.
+        assert mesh.fsdp * mesh.model >= 4
     assert len({(j.mesh, j.model.remat, j.run.microbatches) for j in tried}) == len(
         tried
     )

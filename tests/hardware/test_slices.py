@@ -59,3 +59,14 @@ def test_prices_have_a_date_and_a_source_and_say_when_they_are_bounds():
     assert "upper bound" in bound.note
     with pytest.raises(UserError, match="no price is known for tpu7x"):
         prices.find("tpu7x", capacity="spot")
+
+
+def test_a_slice_is_known_by_its_devices():
+    # What libtpu says of v4:2x2x1, v5e:2x2 and tpu7x:2x2x1.
+    assert slices.of_devices("TPU v4", 4).topology == "v4:2x2x1"
+    assert slices.of_devices("TPU v5 lite", 4).topology == "v5e:2x2"
+    assert slices.of_devices("TPU7x", 8).topology == "tpu7x:2x2x1"
+    assert slices.find("tpu7x:2x2x1").devices == 8
+    assert slices.find("tpu7x:2x2x1").device_memory == 94.75 * 2**30
+    assert slices.of_devices("TPU v4", 3) is None
+    assert slices.of_devices("cpu", 4) is None

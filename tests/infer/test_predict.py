@@ -53,8 +53,17 @@ def echo(monkeypatch):
     seen = []
 
     def generate(
-        config, params, inputs, *, max_length, vocabulary_size, method, numbers
+        config,
+        params,
+        inputs,
+        *,
+        max_length,
+        vocabulary_size,
+        method,
+        numbers,
+        addition,
     ):
+        assert addition is None
         seen.append(inputs.shape)
         assert vocabulary_size == 200
         tokens = np.zeros((len(inputs), max_length), np.int32)

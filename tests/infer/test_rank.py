@@ -104,7 +104,7 @@ def test_the_pieces_that_logits_are_made_in_change_nothing(
 ):
     """With room for no more than one position's logits there is one at a time."""
     monkeypatch.setattr(ranking, "_LOGITS", 4 * 256)
-    assert ranking._chunk(16, rows=4, vocab=256) == 1
+    assert ranking.positions_at_once(16, rows=4, vocab=256) == 1
     found = _rank(model, split, targets, batch_size=4)
     for row, expected in zip(found, alone, strict=True):
         scores = [each.log_probability for each in row]

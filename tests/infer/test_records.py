@@ -162,7 +162,7 @@ OPTIONS = "a list of objects with text, log_probability and tokens"
 NEEDED = [
     field.name
     for field in dataclasses.fields(make())
-    if field.default is dataclasses.MISSING
+    if field.default is field.default_factory  # neither is there
 ]
 
 

@@ -144,7 +144,8 @@ def test_heads_drop_where_those_of_hugging_face_do(toy_encoder, toy_encoder_para
         config = dataclasses.replace(toy_encoder, head_dropout_rate=0.5)
         return {
             head: Heads(config, mode).apply(
-                {"params": params}, x, head, words, rngs={"dropout": jax.random.key(0)}
+                *({"params": params}, x, head, words, x[None]),
+                rngs={"dropout": jax.random.key(0)},
             )
             for head in KINDS
         }

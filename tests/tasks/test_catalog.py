@@ -59,6 +59,11 @@ LANGUAGES = {
     "world_paraphrase": "ar de en es hi ru sw tr zh",
     "world_tagging": "ar de en es hi ru sw tr zh",
     "world_retrieval": "ar de es hi ru sw tr zh",
+    "world_parallel": "ar de es hi ru sw tr zh",
+    "parallel_text": (
+        "af ar az bg bn de el es et eu fa fi fr he hi hu id it ja jv ka kk ko lt ml mr "
+        "nl pl pt ro ru sw ta te th tl tr uk ur vi zh"
+    ),
 }
 
 

@@ -15,7 +15,7 @@ from xtl_jax.data import sources
 PUBLISHED = [
     family
     for family in catalog.FAMILIES
-    if family.kind != "text" and not family.card.toy and downloads.of(family)
+    if family.role != "unsupervised" and not family.card.toy and downloads.of(family)
 ]
 
 
@@ -34,7 +34,7 @@ def test_every_family_of_the_field_has_a_source():
     field = {
         family.name
         for family in catalog.FAMILIES
-        if family.kind != "text" and not family.card.toy
+        if family.role != "unsupervised" and not family.card.toy
     }
     assert field == {family.name for family in PUBLISHED}
 

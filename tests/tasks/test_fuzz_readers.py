@@ -157,6 +157,17 @@ LAYOUTS = {
             "sw.tsv": _lines(("1", "Jambo."), ("2", "Paka.")),
         },
     ),
+    "translations in two columns": (
+        *("parallel_text", "sw", "train"),
+        {"pairs.tsv": _lines(("Hello.", "Jambo."), ("A cat.", "Paka."))},
+    ),
+    "translations in two files": (
+        *("world_parallel", "sw", "train"),
+        {
+            "en.tsv": _lines(("1", "Hello."), ("2", "A cat.")),
+            "sw.tsv": _lines(("1", "Jambo."), ("2", "Paka.")),
+        },
+    ),
 }
 ROWS = sorted(catalog.FAMILIES, key=lambda family: family.name)
 

@@ -9,10 +9,12 @@ import numpy as np
 import optax
 import pytest
 
+from tests.train.conftest import assert_same_step
 from xtl_jax.errors import UserError
 from xtl_jax.infer.encoder import head_logits
-from xtl_jax.train import sharding, state
+from xtl_jax.train import labels, sharding, state
 from xtl_jax.train.config import MeshConfig
+from xtl_jax.train.labels import LabelBatch
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 
@@ -58,6 +60,45 @@ def test_eight_devices_answer_as_one(toy_encoder, toy_encoder_params, mesh):
             rows = sharding.put_batch(mesh)(tokens)
             spread = head_logits(toy_encoder, placed.params, rows, None, None, head)
         np.testing.assert_allclose(spread, alone, atol=2e-5, rtol=2e-5)
+
+
+def _batch(kind, head):
+    """Sixteen rows of random tokens, padding at their ends, with labels of a kind."""
+    rng = np.random.default_rng(7)
+    choices = (3,) if kind == "choice" else ()
+    tokens = rng.integers(4, 250, (16, *choices, 10)).astype(np.int32)
+    tokens[..., 8:] = np.where(rng.random((16, *choices, 1)) < 0.5, 1, tokens[..., 8:])
+    places = rng.random((16, 10)) < 0.15
+    answers = {
+        "classification": rng.integers(0, 3, 16),
+        "choice": rng.integers(0, 3, 16),
+        "span": rng.integers(0, 8, (16, 2)),
+        "tagging": rng.integers(-1, 4, (16, 10)),
+        "masked_lm": np.where(places, rng.integers(4, 250, (16, 10)), labels.IGNORED),
+    }[kind]
+    return LabelBatch(tokens=tokens, labels=answers.astype(np.int32), head=head)
+
+
+@pytest.mark.parametrize(
+    ("head", "mesh", "microbatches"),
+    [
+        ("xnli", MeshConfig(data=8), 1),
+        ("copa", MeshConfig(data=2, fsdp=4), 2),
+        ("squad_v2", MeshConfig(data=2, model=4), 2),
+        ("udpos", MeshConfig(data=2, fsdp=2, model=2), 1),
+        ("text", MeshConfig(slices=2, fsdp=2, model=2), 2),
+    ],
+)
+def test_eight_devices_give_the_loss_and_gradients_of_one(
+    head, mesh, microbatches, one_step, make_run, toy_encoder, toy_encoder_params
+):
+    batch = _batch(toy_encoder.head(head).kind, head)
+
+    def step(mesh, microbatches):
+        run = make_run(batch_size=16, microbatches=microbatches)
+        return one_step(toy_encoder, run, mesh, toy_encoder_params, batch)
+
+    assert_same_step(step(mesh, microbatches), step(MeshConfig(data=1), 1))
 
 
 def test_a_fresh_state_has_every_parameter(toy_encoder, mesh):

@@ -62,7 +62,7 @@ def _output(loss=2.0, bad=-1, tokens=4.0):
     return StepOutput(sums, np.float32(3.0), np.int32(bad))
 
 
-def _train(run, *, outputs=None, begin=0, evaluate=None, stopping=lambda: False):
+def _train(run, *, outputs=None, begin=0, evaluate=None, stopping=lambda step: False):
     """Trains nothing: each step gives its output of `outputs`, by number from 1."""
     outputs = outputs or {}
 
@@ -122,7 +122,7 @@ def test_a_run_that_is_stopped_saves_where_it_is(make_run):
     end, outcome, store, told = _train(
         make_run(steps=9, log_period=5, eval_period=1, save_period=5),
         evaluate=lambda at: {"score": 0.0},
-        stopping=lambda: next(answers),
+        stopping=lambda step: next(answers),
     )
     assert (int(end.step), outcome) == (3, "stopped")
     assert store.saved == [(3, "after 3", None)]
@@ -131,7 +131,7 @@ def test_a_run_that_is_stopped_saves_where_it_is(make_run):
 
 
 def test_a_run_stopped_at_its_last_step_is_finished(make_run):
-    _, outcome, store, _ = _train(make_run(steps=1), stopping=lambda: True)
+    _, outcome, store, _ = _train(make_run(steps=1), stopping=lambda step: True)
     assert (outcome, store.steps()) == ("finished", [1])
 
 
@@ -226,7 +226,7 @@ def real(toy, make_run, batches):
                         store=store,
                         observer=told,
                         evaluate=None,
-                        stopping=lambda: next(stepped) >= stop_after,
+                        stopping=lambda step: next(stepped) >= stop_after,
                     ),
                     told.values,
                 )

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from tests.conftest import make_batch
+from tests.train.conftest import assert_same_step
 from xtl_jax.cli import config, devices
 from xtl_jax.cli.plan import preset_files
 from xtl_jax.train import sharding
 from xtl_jax.train.config import MeshConfig
-from xtl_jax.train.step import batch_loss
 
 DEVICES = 8
 
@@ -29,69 +30,52 @@ def _shrunk(values):
 
 
 def _presets():
-    """(mesh, remat) of every packaged file, each once, and the plain kinds."""
+    """(mesh, remat, microbatches) of every packaged file, each once, and the plain
+    kinds; microbatches are two where there are any."""
     found = {}
     for path in preset_files():
         bound = config.parse(path.read_text(encoding="utf-8"), source=path.name)
         values = {
             owner: {b.field: b.value for b in bound if b.owner == owner}
-            for owner in ("MeshConfig", "ModelConfig")
+            for owner in ("MeshConfig", "ModelConfig", "RunConfig")
         }
         mesh = _shrunk(values["MeshConfig"])
-        found[mesh, values["ModelConfig"]["remat"]] = path.stem
+        microbatches = min(values["RunConfig"]["microbatches"], 2)
+        found[mesh, values["ModelConfig"]["remat"], microbatches] = path.stem
     plain = {
-        (MeshConfig(data=8), "none"): "data",
-        (MeshConfig(data=2, fsdp=4), "minimal"): "data and fsdp",
-        (MeshConfig(data=2, model=4), "none"): "data and model",
-        (MeshConfig(data=2, fsdp=2, model=2), "full"): "data, fsdp and model",
-        (MeshConfig(slices=2, fsdp=2, model=2), "full"): "slices, fsdp and model",
+        (MeshConfig(data=8), "none", 1): "data",
+        (MeshConfig(data=2, fsdp=4), "minimal", 1): "data and fsdp",
+        (MeshConfig(data=2, model=4), "none", 2): "data and model",
+        (MeshConfig(data=2, fsdp=2, model=2), "minimal", 2): "data, fsdp and model",
+        (MeshConfig(slices=2, fsdp=2, model=2), "full", 1): "slices, fsdp and model",
     }
     return [
-        pytest.param(mesh, remat, id=name)
-        for (mesh, remat), name in {**plain, **found}.items()
+        pytest.param(mesh, remat, microbatches, id=name)
+        for (mesh, remat, microbatches), name in {**plain, **found}.items()
         if math.prod((mesh.data, mesh.fsdp, mesh.model)) > 1 or mesh.slices > 1
     ]
 
 
-def _loss_and_gradient(model, mesh_config, params, batch):
-    def loss(params, batch):
-        sums = batch_loss(
-            *(model, params, batch), key=None, z_loss=1e-4, label_smoothing=0.0
-        )
-        return sums.loss, sums
-
-    with devices.on_mesh(mesh_config) as mesh:
-        places = sharding.params_sharding(mesh, model)
-        rows = sharding.batch_sharding(mesh)
-        params = jax.tree.map(jax.device_put, params, places)
-        batch = {name: jax.device_put(array, rows) for name, array in batch.items()}
-        step = jax.jit(jax.grad(loss, has_aux=True), out_shardings=(places, None))
-        gradient, sums = step(params, batch)
-        return jax.device_get(sums), jax.device_get(gradient)
+@pytest.fixture(scope="module")
+def batch():
+    """Sixteen rows: two for each device, so that they can come one after the other."""
+    return make_batch(3, rows=16)
 
 
 @pytest.fixture(scope="module")
-def alone(toy, toy_params, toy_batch):
-    return _loss_and_gradient(toy, MeshConfig(data=1), toy_params, toy_batch)
+def alone(one_step, make_run, toy, toy_params, batch):
+    run = make_run(batch_size=16)
+    return one_step(toy, run, MeshConfig(data=1), toy_params, batch)
 
 
-@pytest.mark.parametrize(("mesh", "remat"), _presets())
+@pytest.mark.parametrize(("mesh", "remat", "microbatches"), _presets())
 def test_eight_devices_give_the_loss_and_gradients_of_one(
-    mesh, remat, alone, toy, toy_params, toy_batch
+    mesh, remat, microbatches, alone, one_step, make_run, toy, toy_params, batch
 ):
     model = dataclasses.replace(toy, remat=remat, loss_chunks=4, attention_queries=4)
-    sums, gradient = _loss_and_gradient(model, mesh, toy_params, toy_batch)
-    one_sums, one_gradient = alone
-    np.testing.assert_allclose(sums, one_sums, rtol=2e-6)
-    paths = jax.tree_util.tree_leaves_with_path(gradient)
-    for (path, mine), theirs in zip(paths, jax.tree.leaves(one_gradient), strict=True):
-        # Sums in another order: rounding of float32, beside the largest of the array.
-        np.testing.assert_allclose(
-            *(mine, theirs),
-            rtol=1e-4,
-            atol=2e-6 * max(np.abs(theirs).max(), 1e-6) * 10,
-            err_msg=jax.tree_util.keystr(path),
-        )
+    run = make_run(batch_size=16, microbatches=microbatches)
+    output, gradient = one_step(model, run, mesh, toy_params, batch)
+    assert_same_step((output, gradient), alone)
 
 
 def test_each_preset_names_a_model_and_a_slice_that_it_fits():

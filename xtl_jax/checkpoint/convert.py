@@ -23,12 +23,12 @@ from typing import Any, NamedTuple
 from etils import epath
 
 import xtl_jax
+from xtl_jax import storage
 from xtl_jax.checkpoint import (
     find,
     huggingface,
     huggingface_encoder,
     names,
-    orbax_tree,
     ours,
     store,
     t5x,
@@ -136,7 +136,7 @@ def plan(
         destination=where,
         vocabulary=known,
     )
-    inside = pathlib.Path(orbax_tree.absolute(_folder(found)))
+    inside = pathlib.Path(storage.absolute(_folder(found)))
     if inside == where or inside in where.parents:
         raise UserError(
             f"{where} lies inside the checkpoint {inside}: give another DST"
@@ -350,7 +350,7 @@ def _write(plan: Plan, partial: epath.Path, *, done: zarr.Done) -> None:
 def _record(plan: Plan) -> dict[str, Any]:
     """What makes two conversions the same."""
     return {
-        "source": str(orbax_tree.absolute(_folder(plan.found))),
+        "source": str(storage.absolute(_folder(plan.found))),
         "files of the source": fingerprint(_folder(plan.found)),
         "format": plan.to,
         "step": plan.source.step,

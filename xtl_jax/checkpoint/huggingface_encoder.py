@@ -179,6 +179,13 @@ def writable(source: names.Source) -> names.Source:
             "Hugging Face holds one: name it with --head, or --head none for the "
             "encoder alone"
         )
+    for head in config.task_heads:
+        if head.layers != "last":
+            raise UserError(
+                f"{source.name}: the head {head.name!r} reads all layers "
+                f"({head.layers}), and no class of Hugging Face's does: write the "
+                "encoder alone (--head none), or keep this project's own format"
+            )
     # The classes with a head have no pooler, or the head's dense layer in its place.
     pooler = config.pooler and not config.task_heads
     return dataclasses.replace(

@@ -118,6 +118,12 @@ def _tables(config: EncoderConfig) -> Iterator[Entry]:
 
 def _of_head(config: EncoderConfig, head: Head) -> Iterator[Entry]:
     embed, prefix = config.embed, f"heads/{head.name}"
+    if head.layers == "mixture":
+        path = f"{prefix}/over_layers/weights"
+        yield Entry(path=path, shape=(config.layers,), layers=None)
+    if head.layers == "attention":
+        for part in ("query", "key"):
+            yield from _linear(f"{prefix}/over_layers/{part}", embed, embed)
     if head.kind == "masked_lm":
         yield from _linear(f"{prefix}/dense", embed, embed)
         yield from _layer_norm(f"{prefix}/norm", embed)

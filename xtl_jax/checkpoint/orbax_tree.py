@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from xtl_jax import storage
 from xtl_jax.errors import UserError
 
 
@@ -66,7 +67,7 @@ def leaves(folder: epath.Path, *, advice: str) -> dict[str, Any]:
     Raises:
         UserError: what describes the tree is damaged.
     """
-    folder = absolute(epath.Path(folder))
+    folder = storage.absolute(epath.Path(folder))
     with _errors(folder, advice), _reader() as checkpointer:
         metadata = checkpointer.metadata(folder).item_metadata.tree
 
@@ -76,16 +77,6 @@ def leaves(folder: epath.Path, *, advice: str) -> dict[str, Any]:
         return Leaf(folder, path, shape=getattr(node, "shape", ()), advice=advice)
 
     return later(metadata, ())
-
-
-def absolute(path: epath.Path) -> epath.Path:
-    """From the root on, as orbax wants it; `epath` takes `gs://` for a folder here.
-
-    Example:
-        >>> str(absolute(epath.Path("gs://bucket/run")))
-        'gs://bucket/run'
-    """
-    return path if "://" in str(path) else path.absolute()
 
 
 def _reader() -> Any:

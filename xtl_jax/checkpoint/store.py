@@ -8,10 +8,11 @@ is told.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,8 +21,9 @@ import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint import checkpoint_managers as policies
 
-from xtl_jax.checkpoint import orbax_tree
+from xtl_jax import storage
 from xtl_jax.errors import UserError
+from xtl_jax.hosts import group
 
 FOLDER = "checkpoints"
 
@@ -36,20 +38,23 @@ class Store:
             n=1,
             keep_checkpoints_without_metrics=False,
         )
-        self._folder = orbax_tree.absolute(epath.Path(run_dir)) / FOLDER
-        self._without_score = _forget_damaged_scores(self._folder)
-        self._manager = ocp.CheckpointManager(
-            self._folder,
-            options=ocp.CheckpointManagerOptions(
-                preservation_policy=policies.AnyPreservationPolicy(
-                    [policies.LatestN(keep), best]
-                ),
-                best_fn=_rank,  # without it orbax writes no metrics to disk
-                best_mode="max",
-                cleanup_tmp_directories=True,
-            ),
-            item_names=("state", "position"),
+        self._folder = storage.absolute(epath.Path(run_dir)) / FOLDER
+        self._without_score = group.once(
+            "scores that can be read", lambda: _forget_damaged_scores(self._folder)
         )
+        with storage.told(self._folder):
+            self._manager = ocp.CheckpointManager(
+                self._folder,
+                options=ocp.CheckpointManagerOptions(
+                    preservation_policy=policies.AnyPreservationPolicy(
+                        [policies.LatestN(keep), best]
+                    ),
+                    best_fn=_rank,  # without it orbax writes no metrics to disk
+                    best_mode="max",
+                    cleanup_tmp_directories=True,
+                ),
+                item_names=("state", "position"),
+            )
 
     def save(
         self, step: int, state: Any, position: Any, *, score: float | None = None
@@ -81,7 +86,7 @@ class Store:
             like: a state (or shapes with shardings) that says what to expect.
             tell: called with a message for each damaged checkpoint passed over.
         """
-        for step in self._without_score:
+        for step in self._without_score or ():
             tell(
                 f"checkpoint {self._folder / str(step)}: its dev score cannot be read; "
                 "it counts as having none"
@@ -89,6 +94,7 @@ class Store:
         steps = self.steps()
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         for step in reversed(steps):
+            restored, reason = None, ""
             try:
                 restored = self._manager.restore(
                     step,
@@ -98,15 +104,21 @@ class Store:
                     ),
                 )
             except Exception as error:  # orbax raises many kinds on damaged files
-                reason = str(error).splitlines()[0][:200] if str(error) else ""
+                first = str(error).splitlines()[0][:200] if str(error) else ""
+                reason = f"{type(error).__name__}: {first}"
+            # A part that only one host reads may be the damaged one.
+            reasons = group.current().exchange(f"checkpoint {step} was read", reason)
+            if restored is None or any(reasons):
                 tell(
                     f"checkpoint {self._folder / str(step)} cannot be read "
-                    f"({type(error).__name__}: {reason}); trying the one before"
+                    f"({next(filter(None, reasons))}); trying the one before"
                 )
                 continue
-            for later in steps[steps.index(step) + 1 :]:
-                # It must not count as the newest when its number comes round again.
-                self._set_aside(later)
+            # They must not count as the newest when their numbers come round again.
+            group.once(
+                "damaged checkpoints",
+                functools.partial(self._set_aside, steps[steps.index(step) + 1 :]),
+            )
             self._manager.reload()
             return restored["state"], restored["position"]
         if steps:
@@ -116,13 +128,12 @@ class Store:
             )
         return None
 
-    def _set_aside(self, step: int) -> None:
-        """Gives a damaged checkpoint a name that is no step; nothing is deleted."""
-        for number in itertools.count(1):
-            aside = self._folder / f"damaged-{step}-{number}"
-            if not aside.exists():
-                (self._folder / str(step)).rename(aside)
-                return
+    def _set_aside(self, steps: Sequence[int]) -> None:
+        """Gives damaged checkpoints names that are no steps; nothing is deleted."""
+        for step in steps:
+            places = (self._folder / f"damaged-{step}-{n}" for n in itertools.count(1))
+            aside = next(place for place in places if not place.exists())
+            (self._folder / str(step)).rename(aside)
 
     def close(self) -> None:
         """Finish writing."""
@@ -225,7 +236,7 @@ def state_folder(
         step = _best(folder, steps)
     if step not in steps:
         raise UserError(f"no checkpoint of step {step} in {folder}; have {steps}")
-    item = orbax_tree.absolute(folder) / str(step) / "state"
+    item = storage.absolute(folder) / str(step) / "state"
     return item, [other for other in steps if other != step]
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xtl_jax.attacks.attack import Attack, Attacked
+    from xtl_jax.attacks.named import Method
     from xtl_jax.data.rows import Row
 
 SEED = 0
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
             raise UserError("--text and --language show one attack: give its name too")
         listed = [facts(attack) for attack in catalog.ATTACKS]
         if args.json:
-            print(json.dumps({"attacks": listed}, ensure_ascii=False, indent=2))
+            document = {"attacks": listed, "methods": methods()}
+            print(json.dumps(document, ensure_ascii=False, indent=2))
         else:
             _print_list(listed)
         return 0
@@ -100,6 +102,34 @@ def facts(attack: Attack) -> dict[str, Any]:
         "needs": list(attack.needs),
         "keeps_label": attack.keeps_label,
     }
+
+
+def methods() -> list[dict[str, Any]]:
+    """What lists say of the ways to attack a model rather than a text."""
+    from xtl_jax.attacks import named
+
+    return [
+        {
+            "name": method.name,
+            "syntax": _syntax(method),
+            "summary": method.summary,
+            "source": method.source,
+            "settings": dict(method.settings),
+            "budget": method.budget.default if method.budget else None,
+            "budget_means": method.budget.means if method.budget else "the attack's",
+        }
+        for method in named.METHODS
+    ]
+
+
+def _syntax(method: Method) -> str:
+    """How it is named: `worst_of:ATTACK:k=8`."""
+    from xtl_jax.attacks import named
+
+    heads = {named.DRAW: "ATTACK", "worst_of": "worst_of:ATTACK"}
+    head = heads.get(method.name, method.name + ":ATTACK" * (method.budget is None))
+    settings = [f"{name}={value}" for name, value in method.settings.items() if value]
+    return ":".join([head, *settings])
 
 
 def examples(
@@ -179,7 +209,13 @@ def _print_list(listed: list[dict[str, Any]]) -> None:
         table.add_row(*map(Text, (f"  {each['name']}", f"{each['budget']:g}", summary)))
     console = Console()
     console.print(table)
-    console.print(Text("\n`xtl attacks NAME` shows one in six scripts."))
+    console.print(Text("\n`xtl attacks NAME` shows one in six scripts.\n"))
+    ways = Table(box=None, padding=(0, 2, 0, 0))
+    ways.add_column("xtl predict --attack", no_wrap=True)
+    ways.add_column("what it does")
+    for each in methods():
+        ways.add_row(*map(Text, (each["syntax"], each["summary"])))
+    console.print(ways)
 
 
 def _print_one(document: dict[str, Any]) -> None:

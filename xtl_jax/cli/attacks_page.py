@@ -34,6 +34,15 @@ from a word to a changed word (`by_word`), or from a row to a changed row (`by_r
 `tests/attacks/test_invariants.py` then holds it to the rules above in every language.
 
 """
+_METHODS = """
+## On a model
+
+`xtl predict RUN --attack NAME` answers evaluation sets under an attack; `xtl docs
+robustness` says what is written, scored and shown. A name alone is one draw of an
+attack of the table above. The others search, and ask the model. Settings stand behind
+the name with colons; what is left out has the default given here, a budget the attack's
+own, and a seed of 0. `fields=second` keeps an attack from the other fields of a row.
+"""
 _MIDDLE = """\
 
 Some attacks need more than the row: sentences of the set's other rows, the same set in
@@ -52,17 +61,77 @@ nearly, and is not.
 """
 
 
+_TRAINING = """\
+## Training against attacks
+
+Plain settings of a run, for mT5 and for encoders; none is on by default. Scores under
+attack say whether they help.
+
+**Perturbed vectors.** Something is added to the vectors of the input tokens, before
+positions (encoders) or the first layer (mT5) see them; of padding nothing is moved.
+
+    --gin.RunConfig.perturbation=freelb --gin.RunConfig.perturbation_radius=0.1 \\
+    --gin.RunConfig.perturbation_step_size=0.05 --gin.RunConfig.perturbation_steps=2
+
+| `perturbation` | what a step of training does | passes |
+| --- | --- | --- |
+| `gaussian` | normal noise of deviation `radius` in each number | 1 |
+| `uniform` | noise uniform in the ball of the radius | 1 |
+| `pgd` | `steps` of ascent, then learns from the worst addition alone | steps + 1 |
+| `freelb` | `steps` of ascent, learns from the mean over its way | steps |
+
+A pass is one forward and one backward computation; those of `pgd`'s ascent leave out
+the gradients of the parameters. `perturbation_norm` is `l2` or `linf`, and
+`perturbation_over` says whose length the radius bounds: each `token`'s addition, or
+all of an `example`'s together (in a packed row each example has its own).
+`perturbation_start` begins the ascent at a random place of a smaller ball. The radius
+is in the unit of the model's own vectors, so that it has to be chosen for each model.
+A radius of 0 gives the plain loss to the last bit, and the gradient agrees with finite
+differences (tests).
+
+**Attacked rows.** A share of the training rows is replaced by what attacks make of them
+before the rows are tokenised; labels stay right, as attacks guarantee. Such rows have a
+cache of their own, and the run says how many rows its attacks did not apply to.
+
+    --gin.RunConfig.augmentation=character_noise:budget=0.2,code_mixed \\
+    --gin.RunConfig.augmentation_share=0.5 \\
+    --gin.RunConfig.attack_lexicons="{'en-de': 'en-de.txt'}"
+
+Probes, searches and attacks that need other sets are refused. Text and parallel text
+are left as they are.
+
+**Votes under noise.** For classifications of encoders, `xtl predict RUN
+--smoothing_sigma 0.1 --smoothing_samples 1000` answers with the class that most of the
+noisy inputs get, and records a certified radius: within it no addition to the vectors
+changes the vote, with `smoothing_confidence` 0.999 (Cohen et al. 2019). Where the vote
+is too close it abstains: the prediction is empty and counts as wrong. Radii are in the
+unit of the vectors; a certificate says nothing of exchanged words. Train with
+`gaussian` of the same deviation first.
+"""
+
+
 def page() -> str:
     """The whole page as Markdown."""
     lines = [_OPENING, "| attack | what it does | budget | rows | source |"]
     lines.append("| --- | --- | --- | --- | --- |")
     lines += [_table_row(attack) for attack in catalog.ATTACKS]
+    lines.append(_METHODS)
+    lines += ["| `--attack` | what it does | budget | source |"]
+    lines += ["| --- | --- | --- | --- |"]
+    for each in attacks.methods():
+        budget = each["budget_means"]
+        if each["budget"] is not None:
+            budget += f"; {each['budget']:g}"
+        lines.append(
+            f"| `{each['syntax']}` | {each['summary']} | {budget} | {each['source']} |"
+        )
     lines.append(_MIDDLE.format(share=attacks.SHOWN_SHARE))
     for group, title in catalog.GROUPS.items():
         lines.append(f"### {title[0].upper()}{title[1:]}\n")
         for attack in catalog.ATTACKS:
             if attack.group == group:
                 lines += _examples(attack)
+    lines.append(_TRAINING)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

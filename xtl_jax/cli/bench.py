@@ -5,6 +5,7 @@ xtl bench feed --json
 xtl bench infer              generation, beside transformers where it is installed
 xtl bench infer --model mt5_small --beams 4
 xtl bench train              a step of fine-tuning an encoder, likewise
+xtl bench power              simulated studies: what their tests find, rightly or not
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ def add_parser(subparsers: Any) -> None:
     train.add_argument("--rounds", type=int, default=5, help="that are timed")
     train.add_argument("--json", action="store_true", help="one JSON document")
     train.set_defaults(run=run_train)
+    from xtl_jax.cli import bench_power
+
+    bench_power.add_parser(names)
 
 
 def run_feed(args: argparse.Namespace) -> int:

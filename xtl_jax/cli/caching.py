@@ -8,6 +8,7 @@ needs neither them nor the source files.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fnmatch
 import functools
 import os
@@ -62,7 +63,10 @@ def ensure_cached(
     Raises:
         UserError: unknown task or split, no data and no cache, bad data, no space.
     """
-    settings = task_settings(run, vocabulary=vocabulary)
+    wanted = list(wanted)
+    trains = any(split == "train" for _, split in wanted)
+    prepare = training_settings if trains else task_settings
+    settings = prepare(run, vocabulary=vocabulary)
     return {
         (name, split): ensure_one(
             name, split=split, settings=settings, cache_dir=run.cache_dir
@@ -87,6 +91,7 @@ def ensure_one(
         folder = build(
             make, recipe, cache_dir=cache_dir, vocabulary=settings.vocabulary
         )
+        tell_augmented(settings, task=recipe.task)
     return Store(folder)
 
 
@@ -97,6 +102,63 @@ def task_settings(run: Places, *, vocabulary: Vocabulary | None) -> TaskSettings
     return TaskSettings(
         data_dir=run.data_dir or None, files=dict(run.files), vocabulary=vocabulary
     )
+
+
+def training_settings(run: Places, *, vocabulary: Vocabulary | None) -> TaskSettings:
+    """The same with what a run does to its training rows, if anything.
+
+    Raises:
+        UserError: an attack needs a lexicon that is not given or cannot be read.
+    """
+    from xtl_jax.attacks import augment
+
+    settings = task_settings(run, vocabulary=vocabulary)
+    how = augment.augmentation(
+        getattr(run, "augmentation", ()),
+        share=getattr(run, "augmentation_share", 0.0),
+        seed=getattr(run, "augmentation_seed", 0),
+    )
+    if how is None:
+        return settings
+    from xtl_tasks.loading import Augmented
+
+    from xtl_jax.cli import lexicons
+
+    given: Mapping[str, str] = getattr(run, "attack_lexicons", {})
+    if how.needs("lexicons") and not given:
+        raise UserError(
+            "RunConfig.augmentation exchanges words for their translations and has no "
+            "lexicon: give RunConfig.attack_lexicons={'en-de': 'FILE', …}, in MUSE's "
+            "format"
+        )
+    if not how.needs("lexicons"):
+        given = {}
+    files = cache.digests(list(given.values()), cache_dir=run.cache_dir)
+    changed = Augmented(how=how, lexicons=lexicons.read(given), files=files or ())
+    return dataclasses.replace(settings, augmented=changed)
+
+
+def augmentation_definition(
+    family: Family, *, split: str, settings: TaskSettings
+) -> dict[str, Any]:
+    """What a store's recipe says of attacked rows; nothing where none are."""
+    from xtl_tasks import loading
+
+    change = loading.augmentation_of(family, split=split, settings=settings)
+    return {} if change is None else {"augmentation": change.to_json()}
+
+
+def tell_augmented(settings: TaskSettings, *, task: str) -> dict[str, int]:
+    """What was done to the rows of a task that have just been read, said and given."""
+    from xtl_jax.cli.progress import tell
+
+    change = settings.augmented
+    counts = {} if change is None else dict(change.counts.get(task, {}))
+    if counts:
+        kept = "; ".join(f"{n:,} {w}" for w, n in counts.items() if ":" in w)
+        done = f"{counts.get('attacked', 0):,} of {counts['rows']:,}"
+        tell(f"{task}: {done} training rows attacked{f'; {kept}' if kept else ''}")
+    return counts
 
 
 def recipe_of(
@@ -121,6 +183,7 @@ def recipe_of(
             "labels": list(family.labels),
             "answer_offsets": settings.answer_offsets,
             "eos": True,
+            **augmentation_definition(family, split=split, settings=settings),
         },
         vocabulary_sha256=settings.vocabulary.sha256,
         sources=source_digests(

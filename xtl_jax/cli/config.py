@@ -8,6 +8,8 @@ both:
     RunConfig.lengths = {"inputs": 512, "targets": 64}
     MODEL_DIR = "runs/squad"
 
+`StudyConfig` is bound in the same way, in files of its own (`study_config`).
+
 The T5X macro names (`MODEL_DIR`, `TRAIN_STEPS`, …) are other names for fields. Later
 files win over earlier ones, and `--gin.NAME=VALUE` over files. Only gin's *parser* is
 used: no objects, no imports, no includes, nothing is executed.
@@ -173,11 +175,16 @@ def bindings(arguments: argparse.Namespace) -> list[Binding]:
     """What the gin files and `--gin.` flags of a command bind; later ones win."""
     found: list[Binding] = []
     for name in arguments.gin_file:
-        path = _find(name, arguments.gin_search_path)
-        found += parse(_read(path), source=str(path))
+        found += parse_file(name, search=arguments.gin_search_path)
     for text in getattr(arguments, "gin", []):
         found += _flag(text)
     return found
+
+
+def parse_file(name: str, *, search: Sequence[str] = ()) -> list[Binding]:
+    """Bindings of a gin file, looked up in `search`, here, and among the packaged."""
+    path = _find(name, search)
+    return parse(_read(path), source=str(path))
 
 
 def resolve(bindings: Iterable[Binding]) -> Config:
@@ -234,9 +241,16 @@ def _with_one_model(given: Sequence[Binding]) -> dict[str, type]:
     """The classes to build, in the order of `Config`: one of the two models.
 
     Raises:
-        UserError: both are set.
+        UserError: both are set, or fields of a study.
     """
     classes = _classes()
+    del classes["StudyConfig"]
+    for binding in given:
+        if binding.owner == "StudyConfig":
+            raise UserError(
+                f"{binding.place} sets StudyConfig.{binding.field}, which is of a "
+                "study, and this is one run; see `xtl study show --help`"
+            )
     encoder = [b for b in given if b.owner == "EncoderConfig"]
     other = [
         b
@@ -330,6 +344,7 @@ def _classes() -> dict[str, type]:
     from xtl_jax.data.mixture import MixtureConfig
     from xtl_jax.model.encoder_sizes import EncoderConfig
     from xtl_jax.model.sizes import ModelConfig
+    from xtl_jax.studies.config import StudyConfig
     from xtl_jax.train.config import MeshConfig, RunConfig
 
     return {  # in the order of `Config`
@@ -338,6 +353,7 @@ def _classes() -> dict[str, type]:
         "ModelConfig": ModelConfig,
         "EncoderConfig": EncoderConfig,
         "MeshConfig": MeshConfig,
+        "StudyConfig": StudyConfig,
     }
 
 

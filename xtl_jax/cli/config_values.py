@@ -43,6 +43,8 @@ def typed(value: Any, *, hint: Any, name: str) -> Any:
     fits, wanted = _KINDS.get(typing.get_origin(hint) or hint, (None, ""))
     if typing.get_origin(hint) is Mapping and typing.get_args(hint)[0] is int:
         fits, wanted = _by_number, "a mapping such as {0: {'name': value}}"
+    if typing.get_origin(hint) is tuple and typing.get_args(hint)[0] is int:
+        fits, wanted = _numbers, "a list of whole numbers"
     if fits is not None and not fits(value):
         raise UserError(f"{name} must be {wanted}, got {value!r}")
     return value
@@ -50,6 +52,10 @@ def typed(value: Any, *, hint: Any, name: str) -> Any:
 
 def _texts(values: Any) -> bool:
     return all(isinstance(value, str) for value in values)
+
+
+def _numbers(values: Any) -> bool:
+    return isinstance(values, tuple) and all(type(each) is int for each in values)
 
 
 def _by_number(value: Any) -> bool:

@@ -58,7 +58,7 @@ def reading(arguments: argparse.Namespace, asked: Asked) -> Reading | None:
         )
     values: dict[str, Any] = {
         field: asked.run[field]
-        for field in ("window_stride", "question_length")
+        for field in ("window_stride", "question_length", "tagged_piece")
         if field in asked.run
     }
     run = RunConfig(

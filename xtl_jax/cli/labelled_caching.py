@@ -50,6 +50,11 @@ class Run(caching.Places, Protocol):
         """Tokens of a question at most."""
         ...
 
+    @property
+    def tagged_piece(self) -> str:
+        """Which piece of a word has its tag."""
+        ...
+
 
 def ensure_store(
     task_name: str, *, split: str, run: Run, vocabulary: EncoderVocabulary
@@ -68,8 +73,9 @@ def ensure_store(
     from xtl_tasks import catalog
 
     family, language = catalog.find(task_name)
-    settings = caching.task_settings(run, vocabulary=None)
-    layout = _layout(run, vocabulary)
+    prepare = caching.training_settings if split == "train" else caching.task_settings
+    settings = prepare(run, vocabulary=None)
+    layout = layout_of(run, vocabulary)
     labels = labels_of(family, run=run)
     recipe = _recipe(
         family,
@@ -117,7 +123,9 @@ def ensure_store(
         )
         return card, examples
 
-    return Store(cache.write_once(recipe, make, cache_dir=run.cache_dir))
+    folder = cache.write_once(recipe, make, cache_dir=run.cache_dir)
+    caching.tell_augmented(settings, task=recipe.task)
+    return Store(folder)
 
 
 def labels_of(family: Family, *, run: caching.Places) -> tuple[str, ...]:
@@ -156,7 +164,8 @@ def _cached_labels(cache_dir: str, *, task: str) -> tuple[str, ...]:
     return found.pop() if found else ()
 
 
-def _layout(run: Run, vocabulary: EncoderVocabulary) -> Layout:
+def layout_of(run: Run, vocabulary: EncoderVocabulary) -> Layout:
+    """How a run lays inputs out."""
     from xtl_jax.data.encoder_layout import Layout
 
     return Layout(
@@ -164,6 +173,7 @@ def _layout(run: Run, vocabulary: EncoderVocabulary) -> Layout:
         length=run.lengths["inputs"],
         stride=run.window_stride,
         question_length=run.question_length,
+        tagged_piece=run.tagged_piece,
     )
 
 
@@ -190,7 +200,10 @@ def _recipe(
         "labels": list(labels),
         "length": layout.length,
         "answer_offsets": settings.answer_offsets,
+        **caching.augmentation_definition(family, split=split, settings=settings),
     }
+    if kind == "tagging" and layout.tagged_piece != "first":
+        definition["tagged_piece"] = layout.tagged_piece
     if kind == "span":
         definition["stride"] = layout.stride
         definition["question_length"] = layout.question_length

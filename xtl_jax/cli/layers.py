@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.cli import predict_sets, run_files
+from xtl_jax.cli import auto_mesh, predict_sets, run_files
 from xtl_jax.cli.progress import tell
 from xtl_jax.errors import UserError
 
@@ -149,6 +149,7 @@ def sweep(
     model = models.load(path, dtype=dtype, step=step)
     layers = checked_layers(model.config, layers)
     scores: dict[int, dict[str, float]] = {layer: {} for layer in layers}
+    mesh = auto_mesh.chosen(mesh, program="predict", model=model.config, run=config)
     with devices.on_mesh(mesh) as placed:
         sharding.check_rows(
             placed, config.predict_batch_size, name="RunConfig.predict_batch_size"

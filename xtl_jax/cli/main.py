@@ -9,15 +9,16 @@ import sys
 from collections.abc import Sequence
 
 import xtl_jax
-from xtl_jax.cli import config, huge_pages
+from xtl_jax import storage
+from xtl_jax.cli import config, hosts, huge_pages
 from xtl_jax.errors import UserError
 
 # In the order of work. When one is asked for, its module alone is imported; nothing
 # heavy is imported at the top of any of them.
 COMMANDS = (
     *("quickstart", "doctor", "tasks", "data", "train", "predict", "score"),
-    *("layers", "report", "submit", "run", "plan", "launch"),
-    *("attacks", "convert", "bench", "docs"),
+    *("robustness", "layers", "report", "submit", "run", "study", "plan"),
+    *("launch", "attacks", "convert", "bench", "docs"),
 )
 
 
@@ -55,14 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if bindings and not hasattr(parsed, "gin_file"):
         print(
             f"xtl {parsed.command}: --gin.{bindings[0]} has no meaning here; it "
-            "configures train, predict and run",
+            "configures train, predict, run and study",
             file=sys.stderr,
         )
         return 2
+    storage.prepare()
     # orbax logs through absl what is no concern of a user.
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
-        return parsed.run(parsed) or 0
+        with hosts.joined(parsed.command):
+            return parsed.run(parsed) or 0
     except UserError as error:
         print(f"xtl {parsed.command}: {error}", file=sys.stderr)
         return 2

@@ -24,6 +24,8 @@ EXAMPLE = """example:
       --gin_out=mesh.gin
   xtl plan --presets --markdown
 
+With --gin.MeshConfig.auto=True it takes the mesh of fewest parts that fits.
+
 The step that `xtl train` runs (with --predict, the one that `xtl predict` runs) is
 compiled for the chips; nothing is computed, and no TPU is needed. A compilation takes
 minutes; a plan that was made before is read again. The compiler is an extra:
@@ -161,13 +163,15 @@ def _write(
     names: Sequence[str],
     assumptions: Assumptions,
 ) -> None:
-    from xtl_jax.cli import plan_tables
+    from xtl_jax.cli import pages, plan_tables
     from xtl_jax.hardware import picture
 
     if arguments.markdown_into:
         page = pathlib.Path(arguments.markdown_into)
-        text = plan_tables.into(
-            page.read_text(encoding="utf-8"), plan_tables.markdown(plans, assumptions)
+        text = pages.into(
+            page.read_text(encoding="utf-8"),
+            plan_tables.markdown(plans, assumptions),
+            mark="plans",
         )
         page.write_text(text, encoding="utf-8")
     fitting = [
@@ -254,8 +258,15 @@ def _job(arguments: argparse.Namespace, given: Sequence[Any], topology: str) -> 
 
 
 def _make(arguments: argparse.Namespace, job: Job) -> Plan:
-    from xtl_jax.hardware import plan
+    from xtl_jax.hardware import meshes, plan, slices
+    from xtl_jax.hardware.meshes import Devices
 
+    if job.mesh.auto:
+        known = slices.find(job.topology)
+        devices = Devices(known.devices, known.device_memory)
+        choice = meshes.choose(job, devices, make=lambda each: _make(arguments, each))
+        assert choice.plan is not None, "the planner was asked"
+        return choice.plan
     return plan.make(
         job,
         cache=pathlib.Path(job.run.cache_dir) / "plans",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from xtl_jax.errors import UserError
 from xtl_jax.hardware.estimate import Assumptions, Estimate
 from xtl_jax.hardware.plan import GIB, Plan
-from xtl_jax.hardware.programs import Job, decode_length
+from xtl_jax.hardware.programs import OPTIONS, Job, decode_length, ranks
 from xtl_jax.model.encoder_sizes import EncoderConfig
 
 _COLUMNS = (
@@ -52,20 +51,6 @@ def markdown(plans: Sequence[Plan], assumptions: Assumptions) -> str:
     ]
     lines += ["| " + " | ".join(_cells(plan, assumptions)) + " |" for plan in plans]
     return "\n".join([*lines, "", *_notes(plans, assumptions)])
-
-
-def into(page: str, table: str) -> str:
-    """A page with the table between its two marks.
-
-    Raises:
-        UserError: the page has not both marks.
-    """
-    begin, end = "<!-- plans -->", "<!-- end of plans -->"
-    before, there, rest = page.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (there and closed):
-        raise UserError(f"the page needs the marks {begin} and {end}, in this order")
-    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def show(plans: Sequence[Plan], assumptions: Assumptions) -> None:
@@ -123,7 +108,8 @@ def _rows(plan: Plan, assumptions: Assumptions) -> list[tuple[str, str]]:
             if job.program == "train"
             else decode_length(job.run)
         )
-        lengths += f" in, {targets} out"
+        options = f", {OPTIONS} options ranked" if ranks(job) else ""
+        lengths += f" in, {targets} out{options}"
     found = [
         ("program", f"{job.program}, {rows} rows of {lengths}"),
         ("fits", "yes" if plan.fits else f"no: {plan.why}"),
@@ -153,12 +139,14 @@ def _rows(plan: Plan, assumptions: Assumptions) -> list[tuple[str, str]]:
         found.append(
             (kind, f"{row['times']:,.0f} times, {row['bytes_sent'] / 1e9:,.2f} GB sent")
         )
+    network = f", network {guess.slice_seconds:.3g} s" if job.mesh.slices > 1 else ""
     found += [
         (
             "step",
             f"{guess.seconds:.3g} s expected; {guess.bound_seconds:.3g} s at best, "
             f"bound by {guess.bound} (operations {guess.compute_seconds:.3g} s, memory "
-            f"{guess.memory_seconds:.3g} s, links {guess.link_seconds:.3g} s)",
+            f"{guess.memory_seconds:.3g} s, links {guess.link_seconds:.3g} s"
+            f"{network})",
         ),
         (
             "tokens a second",

@@ -8,14 +8,18 @@ encoder's are what its heads say.
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import functools
 import json
-import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.cli import predict_plain, predict_sets
+from xtl_jax import storage
+from xtl_jax.cli import auto_mesh, predict_plain, predict_sets
 from xtl_jax.cli.predict_sets import Wanted
 from xtl_jax.cli.progress import counting, tell
+from xtl_jax.errors import UserError
+from xtl_jax.hosts import group
 
 if TYPE_CHECKING:
     from xtl_jax.cli.predict_answers import Predictor
@@ -33,6 +37,8 @@ EXAMPLE = """examples:
   xtl predict runs/squad --task mlqa --task xquad/test
   xtl predict runs/squad --task mlqa.en-ar --split validation --step 2000
   xtl predict runs/mnli --task xnli --classify rank
+  xtl predict runs/mnli --task xnli --attack character_noise --budget 0.2
+  xtl predict runs/mnli --task xnli --attack worst_of:keyboard:k=8 --attack hotflip
   xtl predict runs/mnli --task tatoeba/test --unlabelled     for `xtl submit`
   xtl predict multilingual-e5-small --run_dir runs/e5 --vocabulary sentencepiece.model \
       --task tatoeba --embed_prefix query:     a checkpoint as it is
@@ -48,6 +54,12 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """All flags of `xtl predict`."""
     parser.add_argument(
         "run_dir_or_checkpoint",
         metavar="RUN",
@@ -116,9 +128,39 @@ def add_parser(commands: Any) -> None:
         help="of an encoder: how much surer of no answer than of the best one",
     )
     parser.add_argument(
+        "--smoothing_sigma",
+        type=float,
+        help="of an encoder's classes: vote under such noise, and certify a radius",
+    )
+    parser.add_argument(
+        "--smoothing_samples", type=int, help="draws of noise for each example"
+    )
+    parser.add_argument(
         "--unlabelled",
         action="store_true",
         help="predict retrieval sets whose right pairs were kept back, too",
+    )
+    attacked = parser.add_argument_group(
+        "attacks", "beside the clean files; `xtl docs robustness` has more"
+    )
+    attacked.add_argument(
+        "--attack",
+        action="append",
+        default=[],
+        metavar="NAME[:SETTING=VALUE…]",
+        help="`xtl attacks` lists them; worst_of:NAME, greedy:NAME, hotflip, "
+        "universal_trigger and pgd ask the model; repeatable",
+    )
+    attacked.add_argument(
+        "--budget", type=float, help="of attacks that name none; see `xtl attacks`"
+    )
+    attacked.add_argument("--attack_seed", type=int, help="of attacks that name none")
+    attacked.add_argument(
+        "--lexicon",
+        action="append",
+        default=[],
+        metavar="LANGUAGE-LANGUAGE=FILE",
+        help="of code_mixed, in MUSE's format; repeatable",
     )
     parser.add_argument("--data_dir", help="folder of original release files")
     parser.add_argument(
@@ -134,11 +176,25 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     predict_plain.add_arguments(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict for a run directory."""
+    result = from_arguments(arguments)
+    if not group.is_first():
+        return 0
+    if arguments.json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        for name, count in result["predictions"].items():
+            print(f"{count:7d}  {name}")
+        for name, why in result["missing"].items():
+            print(f"missing  {name}: {why}")
+    return 0
+
+
+def from_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `predict` returns, for the flags of the command."""
     from xtl_jax.data import sources
     from xtl_jax.train.config import MeshConfig, RunConfig
 
@@ -161,14 +217,23 @@ def run(arguments: argparse.Namespace) -> int:
         "embed_prefix": arguments.embed_prefix,
         "head": arguments.head,
         "null_threshold": arguments.null_threshold,
+        "smoothing_sigma": arguments.smoothing_sigma,
+        "smoothing_samples": arguments.smoothing_samples,
         "evaluate_examples": arguments.examples,
+        "attack_budget": arguments.budget,
+        "attack_seed": arguments.attack_seed,
     }
     values = document["run"] | {k: v for k, v in given.items() if v is not None}
     values["run_dir"] = arguments.run_dir or arguments.run_dir_or_checkpoint
     values["evaluate"] = tuple(arguments.task or values["evaluate"])
+    values["attacks"] = tuple(arguments.attack or values.get("attacks", ()))
+    values["attack_lexicons"] = {
+        **values.get("attack_lexicons", {}),
+        **_lexicons(arguments.lexicon),
+    }
     values["files"] |= sources.parse_file_settings(arguments.file)
     config = RunConfig(**values)
-    result = predict(
+    return predict(
         config,
         mesh=MeshConfig(**document["mesh"]),
         vocabulary_sha256=document["environment"]["vocabulary_sha256"],
@@ -177,14 +242,6 @@ def run(arguments: argparse.Namespace) -> int:
         step=arguments.step,
         unlabelled=arguments.unlabelled,
     )
-    if arguments.json:
-        print(json.dumps(result, ensure_ascii=False))
-    else:
-        for name, count in result["predictions"].items():
-            print(f"{count:7d}  {name}")
-        for name, why in result["missing"].items():
-            print(f"missing  {name}: {why}")
-    return 0
 
 
 def predict(
@@ -205,14 +262,15 @@ def predict(
         `predictions` (file to examples) and `missing` (what could not be predicted and
         why), as JSON values.
     """
-    from xtl_jax.cli import devices, predict_labelled
+    from xtl_jax.cli import devices, predict_attacked, predict_labelled
     from xtl_jax.cli.predict_labelled import Labeller
     from xtl_jax.cli.predict_retrieval import Searcher
     from xtl_jax.infer import model as models
-    from xtl_jax.infer import records
     from xtl_jax.infer.encoder import LoadedEncoder
     from xtl_jax.train import sharding
 
+    group.agree("configuration", dataclasses.asdict(config))
+    attacks = predict_attacked.wanted_attacks(config)
     path = predict_plain.weights_of(config)
     vocabulary = predict_sets.own_vocabulary(
         config, sha256=vocabulary_sha256, model=predict_plain.shape_of(path)
@@ -225,15 +283,20 @@ def predict(
     model = models.load(path, dtype=dtype, step=step)
     if isinstance(model, LoadedEncoder):
         predict_labelled.check_heads(wanted, model.config, chosen=config.head)
-    folder = pathlib.Path(config.run_dir) / "predictions"
-    predict_sets.write_expected(folder, wanted, missing)
+    folder = storage.at(config.run_dir) / "predictions"
+    group.once(
+        "what is expected",
+        lambda: predict_sets.write_expected(folder, wanted, missing),
+    )
     written = {}
+    mesh = auto_mesh.chosen(mesh, program="predict", model=model.config, run=config)
     with devices.on_mesh(mesh) as placed:
         sharding.check_rows(
             placed, config.predict_batch_size, name="RunConfig.predict_batch_size"
         )
         by = predict_plain.predictor(config, model, vocabulary=vocabulary, mesh=placed)
         searcher = Searcher(by)
+        attacker = predict_attacked.Attacker(by)
         for each in wanted:
             if each.family.kind == "retrieval":
                 found = _found(each, searcher=searcher, model=model)
@@ -242,9 +305,41 @@ def predict(
             else:
                 found = _answers(each, by=by, model=model)
             path = folder / f"{each.name}.jsonl"
-            records.write(path, found)
+            _write_once(path, found)
             written[str(path)] = len(found)
+            for attack in attacks:
+                name = predict_attacked.file_name(each, attack)
+                try:
+                    found = attacker.attack(
+                        each, attack, record=functools.partial(_record, model=model)
+                    )
+                except predict_attacked.NotApplied as error:
+                    missing[name.removesuffix(".jsonl")] = str(error)
+                    continue
+                _write_once(folder / name, found)
+                written[str(folder / name)] = len(found)
     return {"predictions": written, "missing": missing}
+
+
+def _lexicons(texts: list[str]) -> dict[str, str]:
+    """`de-en=FILE` to languages and file."""
+    found = {}
+    for text in texts:
+        pair, equals, path = text.partition("=")
+        if not equals or pair.count("-") != 1 or not path:
+            raise UserError(
+                f"--lexicon {text!r} must be LANGUAGE-LANGUAGE=FILE, such as "
+                "de-en=muse/de-en.txt"
+            )
+        found[pair] = path
+    return found
+
+
+def _write_once(path: storage.AnyPath, found: list[Record]) -> None:
+    """All hosts have all records; the first one writes them."""
+    from xtl_jax.infer import records
+
+    group.once(str(path), lambda: records.write(path, found))
 
 
 def _answers(each: Wanted, *, by: Predictor, model: AnyModel) -> list[Record]:
@@ -301,6 +396,7 @@ def _labelled(each: Wanted, *, by: Labeller, model: AnyModel) -> list[Record]:
             prediction=found.answer.text,
             log_probability=found.answer.log_probability,
             options=found.answer.options,
+            certificate=found.certificate or {},
             decoding=how,
         )
         for found in answers

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from xtl_jax.train.config import RunConfig
 
 Progress = Callable[[int], None]
+# Numbers and inputs of a batch to what is added to the vectors of the inputs.
+Move = Callable[[Any, Any], Any]
 
 
 class Predictor(NamedTuple):
@@ -56,14 +58,20 @@ def answer(
     *,
     by: Predictor,
     examples: int,
+    move: Move | None = None,
     progress: Progress = lambda done: None,
 ) -> list[Answer]:
-    """Answers to the first examples of a store, in its order."""
+    """Answers to the first examples of a store, in its order.
+
+    `move` tells what is added to the vectors of a batch's inputs.
+    """
     from xtl_jax.data.features import Lengths
     from xtl_jax.infer import predict
 
     if is_ranked(family, by.run):
-        return _ranked(family, store, by=by, examples=examples, progress=progress)
+        return _ranked(
+            family, store, by=by, examples=examples, move=move, progress=progress
+        )
     found = predict.predict(
         *(by.model, by.params, store),
         vocabulary=by.vocabulary,
@@ -73,6 +81,7 @@ def answer(
         first=examples,
         method=_decoding(by.run),
         put=by.put,
+        move=move,
         progress=progress,
     )
     return [Answer(each.text, each.log_probability) for each in found]
@@ -102,7 +111,7 @@ def with_candidates(
 ) -> list[Answer]:
     """The same answers with the likelihood of each of the family's `candidates`."""
     texts = [family.candidates] * len(answers)
-    scored = _options(texts, store, by=by, progress=progress)
+    scored = _options(texts, store, by=by, move=None, progress=progress)
     return [
         each._replace(options=(*each.options, *options))
         for each, options in zip(answers, scored, strict=True)
@@ -110,7 +119,13 @@ def with_candidates(
 
 
 def _ranked(
-    family: Family, store: Store, *, by: Predictor, examples: int, progress: Progress
+    family: Family,
+    store: Store,
+    *,
+    by: Predictor,
+    examples: int,
+    move: Move | None,
+    progress: Progress,
 ) -> list[Answer]:
     from xtl_jax.metrics import ranking
 
@@ -118,7 +133,7 @@ def _ranked(
     if family.kind == "ranking":
         texts = [_options_of(store, index) for index in range(examples)]
     answers = []
-    for options in _options(texts, store, by=by, progress=progress):
+    for options in _options(texts, store, by=by, move=move, progress=progress):
         best = ranking.choose(
             [option.log_probability for option in options],
             target_lengths=[option.tokens for option in options]
@@ -141,7 +156,12 @@ def _options_of(store: Store, index: int) -> Sequence[str]:
 
 
 def _options(
-    texts: Sequence[Sequence[str]], store: Store, *, by: Predictor, progress: Progress
+    texts: Sequence[Sequence[str]],
+    store: Store,
+    *,
+    by: Predictor,
+    move: Move | None,
+    progress: Progress,
 ) -> list[tuple[Option, ...]]:
     """Each text of each of the first examples with its likelihood."""
     from xtl_jax.data.features import Lengths
@@ -159,6 +179,7 @@ def _options(
         lengths=Lengths(**by.run.lengths),
         batch_size=by.run.predict_batch_size,
         put=by.put,
+        move=move,
         progress=progress,
     )
     return [

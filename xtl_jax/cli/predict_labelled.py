@@ -7,12 +7,13 @@ what is recorded and scored is the same as for a model that writes its answers.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from xtl_jax.cli.predict_answers import Answer, Progress
+from xtl_jax.cli.predict_answers import Answer, Move, Progress
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from xtl_jax.data.store import Store
     from xtl_jax.infer.label import Said
     from xtl_jax.infer.records import Option
+    from xtl_jax.infer.smooth import Smoothing
     from xtl_jax.infer.spans import Rules
     from xtl_jax.model.encoder_sizes import EncoderConfig, Head
     from xtl_jax.train.config import RunConfig
@@ -43,6 +45,7 @@ class Labelled(NamedTuple):
 
     meta: Mapping[str, Any]  # id, inputs, references, context
     answer: Answer
+    certificate: Mapping[str, Any] | None = None  # of a vote under noise
 
 
 def check_heads(wanted: Sequence[Wanted], model: EncoderConfig, *, chosen: str) -> None:
@@ -65,6 +68,7 @@ def answer(
     *,
     by: Labeller,
     examples: int,
+    move: Move | None = None,
     progress: Progress = lambda done: None,
 ) -> list[Labelled]:
     """Answers to the first examples of a store, in its order.
@@ -74,6 +78,7 @@ def answer(
         store: of the head's kind; an example may have several rows, its windows.
         by: the encoder and the settings.
         examples: so many of the first ones.
+        move: tells what is added to the vectors of a batch's tokens.
         progress: told how many rows are done.
 
     Raises:
@@ -83,6 +88,15 @@ def answer(
     from xtl_jax.infer import label
 
     head = head_for(family, by.model, chosen=by.run.head)
+    if by.run.smoothing_sigma:
+        if move is not None:
+            raise UserError(
+                "RunConfig.smoothing_sigma and an attack on vectors (pgd) cannot be "
+                "combined: leave one out"
+            )
+        return _smoothed(
+            family, store, head, by=by, examples=examples, progress=progress
+        )
     rows = predict_sets.rows_of(store, examples)
     said = label.label(
         *(by.model, by.params, store),
@@ -91,6 +105,7 @@ def answer(
         batch_size=by.run.predict_batch_size,
         first=examples,
         put=by.put,
+        move=move,
         progress=progress,
     )
     make = {
@@ -109,6 +124,67 @@ def answer(
         )
         for of_one in rows
     ]
+
+
+def _smoothed(
+    family: Family,
+    store: Store,
+    head: Head,
+    *,
+    by: Labeller,
+    examples: int,
+    progress: Progress,
+) -> list[Labelled]:
+    """Answers of a vote under noise; none where it abstains."""
+    from xtl_jax.infer import label, smooth
+
+    how = _smoothing(by.run)
+    if head.kind != "classification":
+        raise UserError(
+            f"RunConfig.smoothing_sigma={how.sigma} certifies classifications, and "
+            f"{family.name} is answered by a head for {head.kind}: leave it out of "
+            "what is evaluated, or set smoothing_sigma to 0"
+        )
+    found = smooth.label(
+        *(by.model, by.params, store),
+        head=head,
+        pad_id=by.vocabulary.pad_id,
+        batch_size=by.run.predict_batch_size,
+        how=how,
+        first=examples,
+        put=by.put,
+        progress=progress,
+    )
+    texts = label.class_names(family, head)
+    answers = []
+    for number, each in enumerate(found):
+        # The share of the votes, with one vote more for each class: no share is 0.
+        shares = np.log((each.votes + 1) / (each.votes.sum() + len(each.votes)))
+        voted = _best(store.meta(number), texts, shares)
+        text = texts[each.chosen] if each.chosen >= 0 else ""
+        answers.append(
+            Labelled(
+                voted.meta,
+                voted.answer._replace(text=text),
+                {
+                    "radius": each.radius,
+                    "lower": each.lower,
+                    "votes": each.votes.tolist(),
+                },
+            )
+        )
+    return answers
+
+
+def _smoothing(run: RunConfig) -> Smoothing:
+    from xtl_jax.infer.smooth import Smoothing
+
+    return Smoothing(
+        sigma=run.smoothing_sigma,
+        samples=run.smoothing_samples,
+        confidence=run.smoothing_confidence,
+        seed=run.smoothing_seed,
+    )
 
 
 def _classified(
@@ -231,6 +307,9 @@ def method(family: Family, by: Labeller) -> dict[str, Any]:
         "input_length": by.run.lengths["inputs"],
         "dtype": by.model.dtype,
     }
+    if by.run.smoothing_sigma:
+        how = dataclasses.asdict(_smoothing(by.run))
+        return {"method": "vote", **shared, **how}
     if head.kind != "span":
         return {"method": "label", **shared}
     rules = _rules(family, by)

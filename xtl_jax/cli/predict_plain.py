@@ -10,9 +10,9 @@ copied: `RunConfig.initial_checkpoint` says where they are.
 from __future__ import annotations
 
 import argparse
-import pathlib
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax import storage
 from xtl_jax.cli import run_files
 from xtl_jax.errors import UserError
 
@@ -78,7 +78,7 @@ def _run(path: str) -> dict[str, Any] | None:
     """`run.json` of a run; None for anything else, such as a converted checkpoint."""
     from xtl_jax.infer import records
 
-    file = pathlib.Path(path) / "run.json"
+    file = storage.at(path) / "run.json"
     if not file.is_file() or "run" not in records.read_document(file):
         return None
     return run_files.read(path)
@@ -93,7 +93,7 @@ def _begin(path: str, arguments: argparse.Namespace) -> dict[str, Any]:
     from xtl_jax.train.config import MeshConfig, RunConfig
 
     model = shape_of(path)
-    here = pathlib.Path(path)
+    here = storage.at(path)
     given = {"data_dir": arguments.data_dir, "cache_dir": arguments.cache_dir}
     places: dict[str, Any] = default_places({k: v for k, v in given.items() if v})
     run = RunConfig(
@@ -102,7 +102,7 @@ def _begin(path: str, arguments: argparse.Namespace) -> dict[str, Any]:
         lengths={"inputs": arguments.input_length, "targets": _TARGETS},
         vocabulary=arguments.vocabulary,
         run_dir=arguments.run_dir,
-        initial_checkpoint=str(here.absolute()) if here.exists() else path,
+        initial_checkpoint=str(storage.absolute(here)) if here.exists() else path,
         evaluate=tuple(arguments.task),
         files=sources.parse_file_settings(arguments.file),
         **places,
@@ -115,7 +115,7 @@ def _begin(path: str, arguments: argparse.Namespace) -> dict[str, Any]:
         MeshConfig(),
     )
     document = run_files.document(config, vocabulary=vocabulary, feed={})
-    run_files.claim(run.run_dir, document)
+    run_files.claim_once(run.run_dir, document, defaults={})
     return document
 
 

@@ -13,6 +13,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from xtl_jax import storage
 from xtl_jax.errors import UnlabelledError, UserError
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ def _check_one_split(wanted: Iterable[Wanted]) -> None:
 
 
 def write_expected(
-    folder: pathlib.Path, wanted: Sequence[Wanted], missing: Mapping[str, str]
+    folder: storage.AnyPath, wanted: Sequence[Wanted], missing: Mapping[str, str]
 ) -> None:
     """Ids that should be predicted, so that scoring can see which are missing."""
     from xtl_jax.infer import records

@@ -26,6 +26,11 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def silence() -> None:
+    """Show nothing more: where several hosts do the same, the first one shows it."""
+    stderr().quiet = True
+
+
 def tell(message: str) -> None:
     """One line on stderr; the text is shown as it is, markup and all."""
     stderr().print(message, markup=False, soft_wrap=True)

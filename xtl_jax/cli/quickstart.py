@@ -15,6 +15,7 @@ import pathlib
 import time
 from typing import Any, NamedTuple
 
+from xtl_jax import storage
 from xtl_jax.cli import config as configs
 from xtl_jax.cli.config import Binding, Config
 from xtl_jax.cli.progress import tell
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     from xtl_jax.cli import run as pipeline
 
     began = time.perf_counter()
-    out = pathlib.Path(arguments.out)
+    out = pathlib.Path(storage.on_disk(arguments.out, what="--out"))
     make_world(out, seed=arguments.seed)
     results: dict[str, Any] = {}
     for number, stage in enumerate(STAGES, start=1):

@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from xtl_jax import storage
 
 if TYPE_CHECKING:
     from xtl_jax.report.cells import AverageRow, LanguageRow
@@ -45,9 +47,7 @@ def add_parser(subparsers: Any) -> None:
         "first arm is the baseline",
     )
     parser.add_argument(
-        "--out",
-        type=pathlib.Path,
-        help="folder to write to (default: the last run directory)",
+        "--out", help="folder to write to (default: the last run directory)"
     )
     parser.add_argument("--title", help="heading of the page")
     parser.add_argument(
@@ -68,10 +68,10 @@ def run(args: argparse.Namespace) -> int:
     wanted = run_results.arguments(args.run_dir)
     arms = run_results.read_arms(wanted)
     tables = family_tables(arms)
-    out = args.out or wanted[-1].run_dirs[-1]
-    paths = _write(arms, tables=tables, out=out, title=args.title)
+    out = storage.at(args.out) if args.out else wanted[-1].run_dirs[-1]
+    files = _write(arms, tables=tables, out=out, title=args.title)
     if args.json:
-        print(json.dumps(_document(arms, tables, paths), ensure_ascii=True))
+        print(json.dumps(_document(arms, tables, files), ensure_ascii=True))
         return 0
     from rich.console import Console
 
@@ -79,16 +79,16 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console()
     terminal.show(arms, tables=tables, console=console)
-    console.print(f"page: {paths['html']}", markup=False, highlight=False)
+    console.print(f"page: {files['html']}", markup=False, highlight=False)
     return 0
 
 
 def write_report(
-    run_dirs: Sequence[pathlib.Path],
+    run_dirs: Sequence[str | os.PathLike[str]],
     *,
-    out: pathlib.Path | None,
+    out: str | os.PathLike[str] | None,
     title: str | None = None,
-) -> pathlib.Path:
+) -> storage.AnyPath:
     """Write the report of scored runs and return the path of its page.
 
     Args:
@@ -102,9 +102,9 @@ def write_report(
     from xtl_jax.cli import run_results
     from xtl_jax.report.tables import family_tables
 
-    run_dirs = [pathlib.Path(path) for path in run_dirs]
-    arms = run_results.read_arms([run_results.Arm(None, (path,)) for path in run_dirs])
-    folder = run_dirs[-1] if out is None else pathlib.Path(out)
+    folders = [storage.at(path) for path in run_dirs]
+    arms = run_results.read_arms([run_results.Arm(None, (path,)) for path in folders])
+    folder = folders[-1] if out is None else storage.at(out)
     return _write(arms, tables=family_tables(arms), out=folder, title=title)["html"]
 
 
@@ -112,9 +112,9 @@ def _write(
     arms: Sequence[RunResults],
     *,
     tables: Sequence[FamilyTable],
-    out: pathlib.Path,
+    out: storage.AnyPath,
     title: str | None,
-) -> dict[str, pathlib.Path]:
+) -> dict[str, storage.AnyPath]:
     from xtl_jax.infer import records
     from xtl_jax.report import markdown, page, tabular, wording
     from xtl_jax.report.benchmarks import benchmark_tables
@@ -135,12 +135,12 @@ def _write(
 def _document(
     arms: Sequence[RunResults],
     tables: Sequence[FamilyTable],
-    paths: dict[str, pathlib.Path],
+    files: dict[str, storage.AnyPath],
 ) -> dict[str, Any]:
     from xtl_jax.report import benchmarks, wording
 
     return {
-        "files": {kind: str(path) for kind, path in paths.items()},
+        "files": {kind: str(path) for kind, path in files.items()},
         "runs": [arm.label for arm in arms],
         "notes": wording.notes(arms),
         "benchmarks": benchmarks.documents(arms),

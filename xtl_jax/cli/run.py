@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 from typing import Any
 
 from xtl_jax.cli import config as configs
 from xtl_jax.cli.config import Config
 from xtl_jax.errors import UserError
+from xtl_jax.hosts import group
 
 EXAMPLE = """example:
   xtl run --gin_file=models/tiny.gin --gin_file=runs/squad_to_qa.gin \\
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         train.show(trained, as_json=arguments.json)
         return 143
     families = evaluate(config, show=not arguments.json)
-    if arguments.json:
+    if arguments.json and group.is_first():
         print(json.dumps({**trained, "families": families}, ensure_ascii=False))
     return 0
 
@@ -71,6 +71,7 @@ def evaluate(config: Config, *, show: bool) -> dict[str, Any]:
         predict,
         report,
         run_files,
+        score_attacked,
         score_gold,
         score_run,
         score_tables,
@@ -84,16 +85,23 @@ def evaluate(config: Config, *, show: bool) -> dict[str, Any]:
         vocabulary_sha256=document["environment"]["vocabulary_sha256"],
         dtype=config.model.dtype,
     )
+    if not group.is_first():
+        return {}
     gold = score_gold.GoldReader(config.run.run_dir, find=catalog.find)
     scores = score_run.score_run(config.run.run_dir, find=catalog.find, gold=gold)
     summaries = score_run.summarise(scores, find=catalog.find)
     score_run.write(config.run.run_dir, scores=scores, summaries=summaries)
-    page = report.write_report([pathlib.Path(config.run.run_dir)], out=None)
+    attacked = score_attacked.score(config.run.run_dir, find=catalog.find)
+    robust = score_attacked.summary(attacked)
+    score_attacked.write(config.run.run_dir, attacked, document=robust)
+    page = report.write_report([config.run.run_dir], out=None)
     if show:
         console = Console()
         for name, summary in summaries.items():
             members = [each for each in scores if each.family == name]
             console.print(score_tables.family_table(name, summary, scores=members))
+        for name, by_attack in robust["families"].items():
+            console.print(score_tables.robustness_table(name, by_attack))
         console.print(f"report: {page}", markup=False, soft_wrap=True)
     return {name: summary.to_json() for name, summary in summaries.items()}
 

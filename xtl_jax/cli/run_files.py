@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import platform
 import shutil
 import sys
@@ -14,9 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 import xtl_jax
+from xtl_jax import storage
 from xtl_jax.checkpoint import RUN_FORMAT
 from xtl_jax.cli.config import Config
 from xtl_jax.errors import UserError
+from xtl_jax.hosts import group
 from xtl_jax.infer import records
 from xtl_jax.train import config as train_config
 
@@ -53,7 +54,7 @@ def read(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     Raises:
         UserError: it is not complete, or of a converted checkpoint.
     """
-    path = pathlib.Path(run_dir) / "run.json"
+    path = storage.at(run_dir) / "run.json"
     if not path.is_file():
         return None
     found = records.read_document(path)
@@ -85,12 +86,15 @@ def claim(
         UserError: the directory belongs to a run of another config or data; or it holds
             other things and no run.
     """
-    folder = pathlib.Path(run_dir)
+    folder = storage.at(run_dir)
     old = read(folder)
     if old is None:
-        # A kill may have left a half-written run.json under another name.
+        # A kill may have left a half-written run.json under another name; a folder that
+        # was made in a bucket's console holds itself.
         found = folder.iterdir() if folder.is_dir() else ()
-        if any(not path.name.startswith(".run.json.") for path in found):
+        if any(
+            path != folder and not path.name.startswith(".run.json.") for path in found
+        ):
             raise UserError(
                 f"{folder} is not empty and holds no run.json; give another run_dir "
                 "(MODEL_DIR), nothing in it was touched"
@@ -124,6 +128,33 @@ def claim(
     )
 
 
+def claim_once(
+    run_dir: str | os.PathLike[str],
+    new: Mapping[str, Any],
+    *,
+    defaults: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """`claim`, by the first host, of a directory that all hosts must see.
+
+    Raises:
+        UserError: of `claim`; or what the first host wrote is not there on another.
+    """
+    group.once("run.json", lambda: claim(run_dir, new, defaults=defaults))
+    seen = group.current().exchange("run.json is seen", _is_claimed(run_dir, new))
+    if not all(seen):
+        blind = [f"host {i}" for i, sees in enumerate(seen) if not sees]
+        raise UserError(
+            f"{run_dir} was made by host 0 and is not what {', '.join(blind)} can see "
+            "there: all hosts write their part of a checkpoint, so give a directory "
+            "that they share, such as one in a bucket"
+        )
+
+
+def _is_claimed(run_dir: str | os.PathLike[str], new: Mapping[str, Any]) -> bool:
+    found = read(run_dir)
+    return found is not None and found["run"] == json.loads(json.dumps(new["run"]))
+
+
 def _flat(value: Any, *, name: str = "") -> dict[str, Any]:
     """Nested objects as one: {"tasks": {"mnli": {"rate": 1}}} has `tasks.mnli.rate`."""
     if not isinstance(value, Mapping):
@@ -135,12 +166,14 @@ def _flat(value: Any, *, name: str = "") -> dict[str, Any]:
 
 
 def check_space(run_dir: str | os.PathLike[str], *, needed: int, what: str) -> None:
-    """Refuse to begin what cannot be kept.
+    """Refuse to begin what cannot be kept; a bucket keeps everything.
 
     Raises:
         UserError: fewer than `needed` bytes are free.
     """
-    folder = pathlib.Path(run_dir).absolute()
+    if storage.is_remote(run_dir):
+        return
+    folder = storage.absolute(storage.at(run_dir))
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -153,7 +186,7 @@ def check_space(run_dir: str | os.PathLike[str], *, needed: int, what: str) -> N
 
 
 class Log:
-    """`log.jsonl`: one object a line, appended and flushed."""
+    """`log.jsonl`: one object a line, appended and flushed; in a bucket soon after."""
 
     def __init__(self, run_dir: str | os.PathLike[str], *, step: int) -> None:
         """Open for appending after `step`; lines of later steps are dropped.
@@ -161,15 +194,15 @@ class Log:
         A killed run may have logged steps that its last checkpoint has not seen; they
         are made again.
         """
-        self._path = pathlib.Path(run_dir) / "log.jsonl"
-        kept = [line for line in _lines(self._path) if json.loads(line)["step"] <= step]
-        records.replace(self._path, "".join(kept))
-        self._file = self._path.open("a", encoding="utf-8")
+        path = storage.at(run_dir) / "log.jsonl"
+        kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
+        records.replace(path, "".join(kept))
+        self._file = storage.append(path)
 
     def write(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
         """Append one line."""
         line = {"step": step, "kind": kind, **values}
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.write((json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8"))
         self._file.flush()
 
     def close(self) -> None:
@@ -177,12 +210,13 @@ class Log:
         self._file.close()
 
 
-def _lines(path: pathlib.Path) -> list[str]:
+def _lines(path: storage.AnyPath) -> list[str]:
     """Whole lines; a last one cut by a kill is left out."""
     if not path.is_file():
         return []
     kept = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(True):
+    content = path.read_bytes().decode("utf-8", errors="replace")
+    for line in content.splitlines(True):
         try:
             if isinstance(json.loads(line).get("step"), int) and line.endswith("\n"):
                 kept.append(line)

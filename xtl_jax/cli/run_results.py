@@ -5,6 +5,7 @@
     scores/summary.json          without it, averages are missing
     log.jsonl                    without it, there are no curves
     predictions/TASK.LANGUAGE.jsonl   without one, its wrong examples are not shown
+    robustness/summary.json      what attacks cost, where there were any
 
 What a report cannot do without is an error that says how to get it. What it can do
 without becomes a note on the page. A run that was killed may have left half a line at
@@ -15,10 +16,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from xtl_jax import storage
 from xtl_jax.errors import UserError
 from xtl_jax.report import systems
 from xtl_jax.report.results import (
@@ -35,7 +36,7 @@ class Arm(NamedTuple):
     """What one arm of a report is made from."""
 
     name: str | None  # as given; None: the runs' own names
-    run_dirs: tuple[pathlib.Path, ...]
+    run_dirs: tuple[storage.AnyPath, ...]
 
 
 def arguments(texts: Sequence[str]) -> list[Arm]:
@@ -49,17 +50,18 @@ def arguments(texts: Sequence[str]) -> list[Arm]:
     """
     arms = []
     for text in texts:
-        if pathlib.Path(text).is_dir():
-            arms.append(Arm(None, (pathlib.Path(text),)))
+        whole = storage.at(text)
+        if whole.is_dir():
+            arms.append(Arm(None, (whole,)))
             continue
         name, equals, rest = text.partition("=")
-        paths = (rest if equals else text).split("+")
-        if not all(paths) or (equals and not name):
+        parts = (rest if equals else text).split("+")
+        if not all(parts) or (equals and not name):
             raise UserError(
                 f"{text!r} names no run directory; give RUN, or several as one arm: "
                 "RUN+RUN or NAME=RUN+RUN"
             )
-        arms.append(Arm(name if equals else None, tuple(map(pathlib.Path, paths))))
+        arms.append(Arm(name if equals else None, tuple(map(storage.at, parts))))
     return arms
 
 
@@ -91,7 +93,7 @@ def read_arms(wanted: Sequence[Arm]) -> tuple[RunResults, ...]:
     return tuple(arms)
 
 
-def read_all(run_dirs: Sequence[pathlib.Path]) -> tuple[RunResults, ...]:
+def read_all(run_dirs: Sequence[storage.AnyPath]) -> tuple[RunResults, ...]:
     """All runs of a report, the baseline first, each with a label of its own.
 
     Raises:
@@ -99,7 +101,7 @@ def read_all(run_dirs: Sequence[pathlib.Path]) -> tuple[RunResults, ...]:
     """
     if not run_dirs:
         raise UserError("give at least one run directory; see `xtl report --help`")
-    resolved = [path.resolve() for path in run_dirs]
+    resolved = [storage.resolved(path) for path in run_dirs]
     twice = next((p for i, p in enumerate(resolved) if p in resolved[:i]), None)
     if twice is not None:
         raise UserError(f"run directory {twice} is given twice; name each run once")
@@ -111,7 +113,7 @@ def read_all(run_dirs: Sequence[pathlib.Path]) -> tuple[RunResults, ...]:
     )
 
 
-def _config(run_dir: pathlib.Path) -> dict[str, Any]:
+def _config(run_dir: storage.AnyPath) -> dict[str, Any]:
     if not run_dir.is_dir():
         raise UserError(f"{run_dir}: no such run directory")
     path = run_dir / "run.json"
@@ -127,35 +129,37 @@ def _config(run_dir: pathlib.Path) -> dict[str, Any]:
 
 
 def _labels(
-    run_dirs: Sequence[pathlib.Path], configs: Sequence[dict[str, Any]]
+    run_dirs: Sequence[storage.AnyPath], configs: Sequence[dict[str, Any]]
 ) -> list[str]:
     """The run's own name, else its folder's; made unique, since they head columns."""
     labels = []
     for run_dir, config in zip(run_dirs, configs, strict=True):
         run = config.get("run")
         name = run.get("name") if isinstance(run, dict) else None
-        labels.append(str(name) if name else run_dir.resolve().name)
+        labels.append(str(name) if name else storage.resolved(run_dir).name)
     if len(set(labels)) < len(labels):
-        folders = [path.resolve().name for path in run_dirs]
+        folders = [storage.resolved(path).name for path in run_dirs]
         labels = (
             folders if len(set(folders)) == len(folders) else list(map(str, run_dirs))
         )
     return labels
 
 
-def _read(run_dir: pathlib.Path, *, config: dict[str, Any], label: str) -> RunResults:
+def _read(
+    run_dir: storage.AnyPath, *, config: dict[str, Any], label: str
+) -> RunResults:
     from xtl_jax.infer import records
 
     folder = run_dir / "scores"
-    paths = sorted(path for path in folder.glob("*.json") if path.name != SUMMARY)
-    if not paths:
+    files = sorted(path for path in folder.glob("*.json") if path.name != SUMMARY)
+    if not files:
         raise UserError(
             f"{run_dir} has no scores ({folder}/*.json); score its predictions first: "
             f"xtl score {run_dir}"
         )
     again = f"score the predictions again: xtl score {run_dir}"
     scores = [
-        language_score(_json(path, again=again), source=str(path)) for path in paths
+        language_score(_json(path, again=again), source=str(path)) for path in files
     ]
     notes: list[str] = []
     summary = {}
@@ -177,15 +181,18 @@ def _read(run_dir: pathlib.Path, *, config: dict[str, Any], label: str) -> RunRe
                 "missing from this report"
             )
     log, log_notes = _log(run_dir / "log.jsonl")
+    robust = run_dir / "robustness" / SUMMARY
+    robustness = _json(robust, again=again) if robust.is_file() else {}
     return RunResults(
         label=label,
-        folder=run_dir.resolve().name,
+        folder=storage.resolved(run_dir).name,
         config=config,
         log=log,
         scores=tuple(scores),
         summary=summary,
         predictions=predictions,
         notes=(*notes, *log_notes),
+        robustness=robustness.get("families", {}),
     )
 
 
@@ -201,7 +208,7 @@ def _mismatch(score: LanguageScore, ids: set[str]) -> list[str]:
     ]
 
 
-def _log(path: pathlib.Path) -> tuple[tuple[dict[str, Any], ...], list[str]]:
+def _log(path: storage.AnyPath) -> tuple[tuple[dict[str, Any], ...], list[str]]:
     if not path.is_file():
         return (), ["log.jsonl is not there, so learning curves are missing"]
     lines = path.read_bytes().split(b"\n")
@@ -228,7 +235,7 @@ def _log(path: pathlib.Path) -> tuple[tuple[dict[str, Any], ...], list[str]]:
     return tuple(entries), []
 
 
-def _json(path: pathlib.Path, *, again: str) -> Any:
+def _json(path: storage.AnyPath, *, again: str) -> Any:
     try:
         return json.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:

@@ -5,6 +5,9 @@ file a language and one summary over families are written, and a table is shown:
 
     xtl score runs/first
 
+Attacked files (`xtl predict --attack`) are paired with the clean ones by id; what each
+attack costs goes to `RUN/robustness`.
+
 Ids are held against the list that `xtl predict` left, or against the evaluation data
 where it is still here: an unknown id is an error, a missing one scores 0.
 
@@ -31,6 +34,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import (
+    score_attacked,
     score_files,
     score_gold,
     score_run,
@@ -211,7 +215,12 @@ def _run_directory(args: argparse.Namespace, *, find: score_run.Find) -> int:
     summaries = score_run.summarise(
         scores, find=find, resamples=args.resamples, seed=args.seed
     )
+    attacked = score_attacked.score(
+        args.run_dir, find=find, resamples=args.resamples, seed=args.seed
+    )
+    robust = score_attacked.summary(attacked, resamples=args.resamples, seed=args.seed)
     score_run.write(args.run_dir, scores=scores, summaries=summaries)
+    score_attacked.write(args.run_dir, attacked, document=robust)
     if args.json:
         document = {
             "run": os.fspath(args.run_dir),
@@ -221,6 +230,8 @@ def _run_directory(args: argparse.Namespace, *, find: score_run.Find) -> int:
                 for score in scores
             },
         }
+        if attacked:
+            document["robustness"] = robust["families"]
         print(json.dumps(document, ensure_ascii=False))
         return 0
     for name, found in summaries.items():
@@ -231,6 +242,8 @@ def _run_directory(args: argparse.Namespace, *, find: score_run.Find) -> int:
         )
     for found in benchmark_score.of_scores(scores).values():
         _show(score_tables.benchmark_table(found))
+    for name, by_attack in robust["families"].items():
+        _show(score_tables.robustness_table(name, by_attack))
     return 0
 
 

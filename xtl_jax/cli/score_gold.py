@@ -12,10 +12,10 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax import storage
 from xtl_jax.errors import UserError
 from xtl_jax.infer import records
 from xtl_jax.metrics import scoring
@@ -48,8 +48,9 @@ class GoldReader:
         """
         self._find = find
         self._required = data_dir is not None
-        self._run = _json(pathlib.Path(run_dir) / "run.json").get("run", {})
-        self._expected = _json(pathlib.Path(run_dir) / "predictions" / records.EXPECTED)
+        folder = storage.at(run_dir)
+        self._run = _json(folder / "run.json").get("run", {})
+        self._expected = _json(folder / "predictions" / records.EXPECTED)
         self._data_dir = data_dir or self._run.get("data_dir") or None
         self.not_checked: list[str] = []
 
@@ -140,7 +141,7 @@ def _read(
     ]
 
 
-def _json(path: pathlib.Path) -> Mapping[str, Any]:
+def _json(path: storage.AnyPath) -> Mapping[str, Any]:
     """A JSON object of a run; empty where there is none."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

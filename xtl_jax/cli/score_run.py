@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax import storage
 from xtl_jax.errors import UnlabelledError, UserError
 from xtl_jax.infer import records
 from xtl_jax.metrics import benchmark_score, scoring, squad_v2, summary
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Find = Callable[[str], "tuple[Family, str]"]
 Gold = Callable[[records.Record], Sequence[scoring.Row] | None]
-Track = Callable[[Sequence[pathlib.Path]], Iterable[pathlib.Path]]
+Track = Callable[["Sequence[storage.AnyPath]"], "Iterable[storage.AnyPath]"]
 
 _LABELLED = ("label", "span")  # methods of encoders, whose answers nobody wrote
 
@@ -55,12 +55,12 @@ def score_run(
         _score_file(path, find=find, gold=gold, resamples=resamples, seed=seed)
         for path in track(prediction_files(run_dir))
     ]
-    _check_comparable(scores, folder=pathlib.Path(run_dir) / "predictions")
+    _check_comparable(scores, folder=storage.at(run_dir) / "predictions")
     return scores
 
 
 def read_file(
-    path: pathlib.Path, *, find: Find
+    path: storage.AnyPath, *, find: Find
 ) -> tuple[list[records.Record], Family, str]:
     """Records of a prediction file, their family and language.
 
@@ -86,7 +86,7 @@ def read_file(
             f"{language!r}, but its records say {first.family!r} and "
             f"{first.language!r}; make it again with `xtl predict`"
         )
-    if path.stem != f"{family.name}.{language}":
+    if path.stem.partition(records.ATTACKED)[0] != f"{family.name}.{language}":
         raise UserError(
             f"{path}: holds predictions for {family.name}.{language}; rename it to "
             f"{family.name}.{language}.jsonl"
@@ -94,16 +94,17 @@ def read_file(
     return found, family, language
 
 
-def prediction_files(run_dir: str | os.PathLike[str]) -> list[pathlib.Path]:
+def prediction_files(run_dir: str | os.PathLike[str]) -> list[storage.AnyPath]:
     """Prediction files of a run, by name.
 
     Raises:
         UserError: there is no such run, or none in it.
     """
-    folder = pathlib.Path(run_dir) / "predictions"
-    if not pathlib.Path(run_dir).is_dir():
+    folder = storage.at(run_dir) / "predictions"
+    if not folder.parent.is_dir():
         raise UserError(f"{run_dir}: no such run directory")
-    paths = sorted(folder.glob("*.jsonl"))
+    found = sorted(folder.glob("*.jsonl"))
+    paths = [path for path in found if records.ATTACKED not in path.name]
     if not paths:
         raise UserError(
             f"{folder}: holds no prediction file (*.jsonl); make them with "
@@ -113,7 +114,7 @@ def prediction_files(run_dir: str | os.PathLike[str]) -> list[pathlib.Path]:
 
 
 def _score_file(
-    path: pathlib.Path, *, find: Find, gold: Gold | None, resamples: int, seed: int
+    path: storage.AnyPath, *, find: Find, gold: Gold | None, resamples: int, seed: int
 ) -> scoring.Score:
     found, family, language = read_file(path, find=find)
     first = found[0]
@@ -193,7 +194,9 @@ def _chance(
     return family.chance(pairs, language=language)
 
 
-def _check_comparable(scores: Sequence[scoring.Score], *, folder: pathlib.Path) -> None:
+def _check_comparable(
+    scores: Sequence[scoring.Score], *, folder: storage.AnyPath
+) -> None:
     """Languages of a family are averaged, so one model must have made them."""
     first: dict[str, scoring.Score] = {}
     for score in scores:
@@ -240,7 +243,7 @@ def write(
     Raises:
         UserError: a file cannot be written.
     """
-    folder = pathlib.Path(run_dir) / "scores"
+    folder = storage.at(run_dir) / "scores"
     for score in scores:
         records.replace(
             folder / f"{score.family}.{score.language}.json", _dumps(score.to_json())

@@ -150,3 +150,36 @@ def _number(value: float | None, *, digits: int = 2) -> str:
 
 def _interval(pair: Sequence[float] | None) -> str:
     return "" if pair is None else f"{pair[0]:.1f}..{pair[1]:.1f}"
+
+
+def robustness_table(name: str, by_attack: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One family under attacks: a row an attack, means over the languages attacked."""
+    from rich import box
+    from rich.table import Table
+
+    first = next(iter(by_attack.values()))
+    table = Table(
+        title=f"{name} ({first['split']}) under attack: {first['primary']}, percent",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption="means over the languages that the attack applies to; success: of the "
+        "answers that were right before",
+    )
+    for i, column in enumerate(
+        ("attack", "languages", "clean", "attacked", "gap", "95% of gap", "success")
+    ):
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i != 0)
+    table.add_column("queries an\nexample", justify="right")
+    for found in by_attack.values():
+        mean = found["mean"]
+        values, pair = mean["values"], mean["intervals"].get("gap")
+        table.add_row(
+            found["attack"]["title"],
+            str(len(found["languages"])),
+            *(_number(values[key]) for key in ("clean", "attacked", "gap")),
+            _interval(tuple(pair) if pair else None),
+            MISSING if values["success"] is None else _number(values["success"]),
+            f"{mean['queries_per_example']:.1f}",
+        )
+    return table

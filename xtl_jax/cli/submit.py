@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax import storage
 from xtl_jax.cli import score_gold, score_run
 from xtl_jax.errors import UserError
 from xtl_jax.infer import records
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: the folder is in use, or the predictions make no submission.
     """
-    out = pathlib.Path(args.out)
+    out = storage.at(args.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
             f"--out={out}: is there already and not empty; a submission is written "
@@ -124,7 +124,7 @@ def prediction_sets(
     """
     from xtl_tasks import catalog
 
-    places = [pathlib.Path(each).resolve() for each in run_dirs]
+    places = [storage.resolved(storage.at(each)) for each in run_dirs]
     for run_dir, place in zip(run_dirs, places, strict=True):
         if places.count(place) > 1:
             raise UserError(f"run directory {run_dir} is given twice; name it once")
@@ -144,7 +144,7 @@ def prediction_sets(
 
 
 def _prediction_set(
-    path: pathlib.Path,
+    path: storage.AnyPath,
     read: Sequence[records.Record],
     family: Family,
     *,

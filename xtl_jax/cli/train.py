@@ -11,12 +11,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax.cli import (
+    auto_mesh,
+    hosts,
+    overlaps,
+    train_initial,
+    train_observer,
+    train_program,
+)
 from xtl_jax.cli import config as configs
-from xtl_jax.cli import overlaps, train_initial, train_observer, train_program
 from xtl_jax.cli.config import Config
+from xtl_jax.hosts import group
 
 if TYPE_CHECKING:
     from xtl_jax.cli.train_inputs import Inputs
+    from xtl_jax.train.config import MeshConfig
 
 EXAMPLE = """example:
   xtl train --gin_file=models/tiny.gin --gin_file=runs/squad_to_qa.gin \\
@@ -63,7 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show(values: Mapping[str, Any], *, as_json: bool) -> None:
-    """A document for programs or a table for people, on stdout."""
+    """A document for programs or a table for people, on stdout of the first host."""
+    if not group.is_first():
+        return
     if as_json:
         print(json.dumps(values, ensure_ascii=False))
         return
@@ -89,7 +100,7 @@ def dry_run(config: Config) -> dict[str, Any]:
 
     inputs = train_program.find_inputs(config)
     run, model = inputs.config.run, inputs.config.model
-    with devices.on_mesh(config.mesh) as mesh:
+    with devices.on_mesh(_mesh(inputs)) as mesh:
         sharding.check(
             mesh, model, batch_size=run.batch_size, microbatches=run.microbatches
         )
@@ -142,14 +153,16 @@ def train(config: Config) -> dict[str, Any]:
     from xtl_jax.cli import devices, run_files
     from xtl_jax.train import loop, sharding, throughput
 
+    group.agree("configuration", config.to_json())
     inputs = train_program.find_inputs(config)
     run, model = inputs.config.run, inputs.config.model
+    group.agree("data", inputs.feed.describe())
     document = run_files.document(
         inputs.config, vocabulary=inputs.vocabulary, feed=inputs.feed.describe()
     )
     if overlap := _overlap(inputs):
         document["overlap"] = overlap
-    with devices.on_mesh(config.mesh) as mesh, _sigterm() as stopping:
+    with devices.on_mesh(_mesh(inputs)) as mesh, _sigterm() as stopping:
         sharding.check(
             mesh, model, batch_size=run.batch_size, microbatches=run.microbatches
         )
@@ -165,7 +178,7 @@ def train(config: Config) -> dict[str, Any]:
         )
         initial = train_initial.load(inputs.config)
         document |= train_initial.identity(inputs.config, initial)
-        run_files.claim(run.run_dir, document, defaults=inputs.config.defaults())
+        run_files.claim_once(run.run_dir, document, defaults=inputs.config.defaults())
         checkpoints = Checkpoints(run.run_dir, keep=run.keep)
         begun = train_initial.begin(
             inputs.config,
@@ -176,10 +189,11 @@ def train(config: Config) -> dict[str, Any]:
         )
         del initial  # what is trained lies on the devices now
         current, frozen = begun.state, begun.frozen
+        inputs.feed.shard = sharding.host_shard(mesh)
         position: Any = begun.position or inputs.feed.position(0)._asdict()
         began = int(current.step)
         step = train_program.step(inputs.config, mesh, shapes)
-        observer = train_observer.Observer(
+        observer = train_observer.observer(
             inputs.config, began, throughput.peak_flops(time.perf_counter)
         )
         evaluate = None
@@ -193,11 +207,14 @@ def train(config: Config) -> dict[str, Any]:
             )
             pairs = train_program.batches(inputs.config, fed)
             count = train_program.real_tokens(inputs.config)
+            group.current().begin(began)
+            group.current().exchange("ready to train")
+            stack.enter_context(hosts.ending_all("train"))
             current, outcome = loop.train(
                 current,
                 run=run,
                 update=lambda state, rows: step(state, rows, frozen),
-                work=loop.to_device(pairs, mesh, count=count),
+                work=loop.to_device(pairs, mesh, count=count, shard=inputs.feed.shard),
                 position=position,
                 store=checkpoints,
                 observer=observer,
@@ -211,6 +228,18 @@ def train(config: Config) -> dict[str, Any]:
         "run_dir": run.run_dir,
         **observer.last,
     }
+
+
+def _mesh(inputs: Inputs) -> MeshConfig:
+    """The mesh of a run, chosen where that is asked for."""
+    config = inputs.config
+    return auto_mesh.chosen(
+        config.mesh,
+        program="train",
+        model=config.model,
+        run=config.run,
+        predicts=bool(inputs.dev),
+    )
 
 
 def _each_task(inputs: Inputs, field: str) -> dict[str, Any]:
@@ -249,14 +278,16 @@ def _disk_needed(config: Config, state_bytes: int) -> int:
 
 
 @contextlib.contextmanager
-def _sigterm() -> Iterator[Callable[[], bool]]:
-    """SIGTERM asks the loop to save and leave, instead of killing."""
-    asked = threading.Event()
+def _sigterm() -> Iterator[Callable[[int], bool]]:
+    """SIGTERM asks the loop to save and leave, on all hosts, instead of killing."""
+    everyone = group.current()
+    if everyone.count == 1:
+        group.become(everyone := group.Alone())  # that nobody has asked to stop yet
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield everyone.reached
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    before = signal.signal(signal.SIGTERM, lambda *_: everyone.ask())
     try:
-        yield asked.is_set
+        yield everyone.reached
     finally:
         signal.signal(signal.SIGTERM, before)

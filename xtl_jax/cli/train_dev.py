@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from xtl_jax.cli import train_inputs
 from xtl_jax.cli.train_inputs import Inputs
 
 
@@ -68,9 +67,9 @@ def _text_evaluation(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, flo
         batch_size=run.batch_size,
         seed=0,  # the same text for every run that is compared
         pack=run.pack,
-        shard=train_inputs.shard(),
+        shard=sharding.host_shard(mesh),
     )
-    put = sharding.put_batch(mesh)
+    put = sharding.put_batch(mesh, feed.shard)
     batches = max(1, run.eval_examples // run.batch_size)
     model: Any = inputs.config.model
 

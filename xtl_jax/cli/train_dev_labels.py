@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from xtl_jax.cli import train_inputs
 from xtl_jax.cli.train_inputs import Inputs
 
 
@@ -83,7 +82,6 @@ def _hidden_words(inputs: Inputs, mesh: Any) -> Callable[[Any], dict[str, float]
                 store,
                 batch_size=run.predict_batch_size,
                 first=run.eval_examples,
-                shard=train_inputs.shard(),
             )
         ]
         tokens = sum(float(each.tokens) for each in found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from xtl_jax import storage
 from xtl_jax.cli.config import Config
 from xtl_jax.cli.progress import tell
 from xtl_jax.errors import UserError
@@ -111,14 +112,14 @@ def identity(
     """What `run.json` says besides of a run of LoRA: which model it belongs to."""
     from etils import epath
 
-    from xtl_jax.checkpoint import adapted, orbax_tree
+    from xtl_jax.checkpoint import adapted
 
     if config.run.lora is None or initial is None:
         return {}
     found = adapted.base(
         initial.params,
         config=initial.config,
-        checkpoint=str(orbax_tree.absolute(epath.Path(initial.source))),
+        checkpoint=str(storage.absolute(epath.Path(initial.source))),
         step=initial.step,
     )
     return {"base": dataclasses.asdict(found)}
@@ -146,6 +147,7 @@ def begin(
     """
     import jax
 
+    from xtl_jax.hosts import arrays
     from xtl_jax.model import lora as loras
     from xtl_jax.train import optimizer as optimizers
     from xtl_jax.train import sharding, state
@@ -155,7 +157,7 @@ def begin(
     frozen = None
     if run.lora is not None:
         places = sharding.params_sharding(mesh, model)
-        params = jax.tree.map(jax.device_put, params, places)
+        params = arrays.lay_out(params, places)
         frozen = loras.frozen(params)
     places = state.shardings(mesh, model, shapes)
     like = jax.tree.map(

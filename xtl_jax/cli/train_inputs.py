@@ -5,6 +5,7 @@ All of it is found and checked before anything is computed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xtl_jax.cli import mixture_measures
@@ -58,6 +59,7 @@ def find_inputs(config: Config) -> Inputs:
         )
     mixture = config.mixture
     watched = dev_task(config)
+    _check_texts(mixture.members)
     wanted = [(task, "train") for task in mixture.members]
     stores = caching.ensure_cached(wanted, run=run, vocabulary=vocabulary)
     dev = None
@@ -81,7 +83,6 @@ def find_inputs(config: Config) -> Inputs:
         batch_size=run.batch_size,
         seed=run.seed,
         pack=run.pack,
-        shard=shard(),
     )
     found = mixture_measures.measure(
         mixture,
@@ -102,11 +103,17 @@ def find_inputs(config: Config) -> Inputs:
     return Inputs(config._replace(model=model), vocabulary, feed, dev, found)
 
 
-def shard() -> tuple[int, int]:
-    """Number of this host, and of hosts."""
-    import jax
+def _check_texts(tasks: Iterable[str]) -> None:
+    """Refuse what only encoders learn from."""
+    from xtl_tasks import catalog
 
-    return jax.process_index(), jax.process_count()
+    for task in tasks:
+        if catalog.find(task)[0].kind == "parallel":
+            raise UserError(
+                f"{task} is parallel text, from which encoders learn vectors; an mT5 "
+                "has nothing to learn from it: give an encoder (models/xlmr_base.gin), "
+                "or leave it out of the mixture"
+            )
 
 
 def dev_task(config: Config) -> str | None:
@@ -126,6 +133,13 @@ def dev_task(config: Config) -> str | None:
             f"RunConfig.dev_task={name!r} is retrieval: it trains nothing and has no "
             "English labels to choose a checkpoint by; give the English task that is "
             "trained, or 'none'"
+        )
+    if family.kind == "parallel":
+        if not config.run.dev_task:
+            return None
+        raise UserError(
+            f"RunConfig.dev_task={name!r} is parallel text, which is only trained on; "
+            "give an English task or 'none'"
         )
     if language != "en" and family.kind != "text":
         raise UserError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xtl_jax.cli import mixture_measures
 from xtl_jax.cli.config import Config
 from xtl_jax.cli.progress import tell
-from xtl_jax.cli.train_inputs import Dev, Inputs, dev_task, shard
+from xtl_jax.cli.train_inputs import Dev, Inputs, dev_task
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from xtl_jax.data.encoder_vocabulary import EncoderVocabulary
     from xtl_jax.data.store import Store
     from xtl_jax.infer.encoder import LoadedEncoder
-    from xtl_jax.model.encoder_sizes import EncoderConfig, Head
+    from xtl_jax.model.encoder_sizes import EncoderConfig, Head, HeadLayers
     from xtl_jax.train.labels import LabelBatch
 
 
@@ -46,15 +46,15 @@ def find_inputs(config: Config) -> Inputs:
             f"{model.longest} tokens (EncoderConfig.positions)"
         )
     training = _stores(mixture.members, split="train", run=run, vocabulary=vocabulary)
-    model = model.with_heads(heads_of(training))
+    model = model.with_heads(heads_of(training, layers=run.head_layers))
     sizes = {task: store.num_examples for task, store in training.items()}
+    _check_contrast(config, training, layers=model.layers)
     feed = LabelledFeed(
         training,
         rates=mixture.resolve(sizes),
         budgets=mixture.examples,
         batch_size=run.batch_size,
         seed=run.seed,
-        shard=shard(),
     )
     found = _reading(config, sizes=sizes, stores=training)
     if len(training) > 1 or mixture.examples:
@@ -63,6 +63,31 @@ def find_inputs(config: Config) -> Inputs:
     config = config._replace(model=model)
     dev = _dev(config, vocabulary)
     return Inputs(config, vocabulary, feed, dev, found)
+
+
+def _check_contrast(
+    config: Config, training: Mapping[str, Store], *, layers: int
+) -> None:
+    """Refuse settings of parallel text that the model or the mixture cannot follow."""
+    pairs = [t for t, store in training.items() if store.card["kind"] == "contrastive"]
+    run = config.run
+    if not pairs:
+        return
+    if run.contrastive_layer > layers:
+        raise UserError(
+            f"RunConfig.contrastive_layer={run.contrastive_layer}, and the encoder has "
+            f"{layers} layers; -1 is the last"
+        )
+    if run.batch_size // run.microbatches < 2:
+        raise UserError(
+            f"{', '.join(pairs)}: a pair is told from the others of its batch, and "
+            f"batches of {run.batch_size} in {run.microbatches} parts have one each; "
+            "give a larger BATCH_SIZE"
+        )
+    tell(
+        f"parallel text without labels: {', '.join(pairs)}; what is scored in these "
+        "languages is zero-shot in labels alone (run.json says so)"
+    )
 
 
 def _reading(
@@ -98,11 +123,16 @@ def _stores(
     }
 
 
-def heads_of(training: Mapping[str, Store]) -> tuple[Head, ...]:
+def heads_of(
+    training: Mapping[str, Store], *, layers: HeadLayers = "last"
+) -> tuple[Head, ...]:
     """A head for each family that is learnt; families may share one.
+
+    Parallel text has none: its loss has no parameter of its own.
 
     Args:
         training: task to its training store, whose card has the labels.
+        layers: what the heads read.
 
     Raises:
         UserError: a task has nothing to learn, or two that share a head have other
@@ -122,8 +152,10 @@ def heads_of(training: Mapping[str, Store]) -> tuple[Head, ...]:
                 f"{task} is retrieval: it has nothing that an encoder could learn; "
                 "train on another task and name it in RunConfig.evaluate"
             )
+        if kind == "contrastive":
+            continue
         labels = tuple(store.card["labels"])
-        head = Head(name=family.head_name, kind=kind, labels=labels)
+        head = Head(name=family.head_name, kind=kind, labels=labels, layers=layers)
         if found.setdefault(head.name, head) != head:
             raise UserError(
                 f"{task} would share the head {head.name!r} and has other labels: "

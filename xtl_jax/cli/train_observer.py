@@ -7,9 +7,40 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from xtl_jax import storage
 from xtl_jax.cli import run_files, train_program
 from xtl_jax.cli.config import Config
 from xtl_jax.cli.progress import Lines, bar, tell
+from xtl_jax.hosts import group
+
+
+def observer(config: Config, began: int, peak: float) -> Observer | Onlooker:
+    """Who watches a run on this host."""
+    kind = Observer if group.is_first() else Onlooker
+    return kind(config, began, peak)
+
+
+class Onlooker(contextlib.AbstractContextManager):
+    """Keeps the last values, where another host shows and writes them."""
+
+    def __init__(self, config: Config, began: int, peak: float) -> None:
+        self.last: dict[str, float] = {}
+
+    def __exit__(self, *error: object) -> Literal[False]:
+        return False
+
+    def stepped(self, step: int) -> None:
+        """A step was handed to the device."""
+
+    def logged(self, step: int, values: Mapping[str, float]) -> None:
+        """Values of the steps since the last log."""
+        self.last = {key: values[key] for key in ("loss", "accuracy_percent")}
+
+    def evaluated(self, step: int, values: Mapping[str, float]) -> None:
+        """Scores on the English dev set."""
+
+    def saved(self, step: int) -> None:
+        """A checkpoint is being written."""
 
 
 class Observer(contextlib.AbstractContextManager):
@@ -98,8 +129,20 @@ class Observer(contextlib.AbstractContextManager):
 def _tensorboard(run_dir: str) -> Any | None:
     """A writer of event files; where its package is not installed there are none."""
     try:
-        from tensorboardX import SummaryWriter
+        from tensorboardX import SummaryWriter, record_writer
     except ImportError:
         tell("no TensorBoard events: the package tensorboardX is not installed")
         return None
+    if storage.is_remote(run_dir):
+        record_writer.register_writer_factory(run_dir.split(":")[0], _RemoteEvents)
     return SummaryWriter(f"{run_dir}/tensorboard")
+
+
+class _RemoteEvents:
+    """How tensorboardX opens event files in a bucket."""
+
+    open = storage.Growing
+
+    @staticmethod
+    def directory_check(path: str) -> None:
+        """A bucket has no folders to be made."""

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xtl_jax import storage
 from xtl_jax.data import store
 from xtl_jax.data.features import TASK_FEATURES
 from xtl_jax.errors import UserError
@@ -95,16 +96,22 @@ class Recipe:
 
 def _sha256(path: str) -> str:
     digest = hashlib.sha256()
-    if "://" in path:
-        from etils import epath
-
-        whole = epath.Path(path)
-    else:
-        whole = pathlib.Path(path)
-    with whole.open("rb") as file:
+    with storage.told(path), storage.at(path).open("rb") as file:
         while block := file.read(_CHUNK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _stamp(path: str) -> list[int]:
+    """Size in bytes and time of change; of a bucket in seconds, 0: it tells none."""
+    if not storage.is_remote(path):
+        status = os.stat(path)
+        return [status.st_size, status.st_mtime_ns]
+    from etils import epath
+
+    with storage.told(path):
+        found = epath.Path(path).stat()
+    return [found.length, found.mtime]
 
 
 def _replace(path: pathlib.Path, content: str) -> None:
@@ -122,10 +129,14 @@ def digests(
 ) -> tuple[dict[str, Any], ...] | None:
     """Name, size and sha256 of each file; None if one of them is not there.
 
-    Local files that were read before and have the same size and time of change are not
-    read again: the results are kept in `CACHE_DIR/file_digests.json`. A name that
-    begins with `tfds:` is a TFDS version, which has no file and stands for itself.
+    Files that were read before and have the same size and time of change are not read
+    again: the results are kept in `CACHE_DIR/file_digests.json`. A name that begins
+    with `tfds:` is a TFDS version, which has no file and stands for itself.
+
+    Raises:
+        UserError: `cache_dir` is in a bucket, or a bucket does not answer.
     """
+    storage.on_disk(os.fspath(cache_dir), what="cache_dir")
     memo_path = pathlib.Path(cache_dir) / _DIGESTS
     memo: dict[str, list[Any]] = {}
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
@@ -137,23 +148,14 @@ def digests(
             found.append({"name": path, "size": None, "sha256": None})
             continue
         name = path.rsplit("/", 1)[-1]
-        if "://" in path:
-            from etils import epath
-
-            if not epath.Path(path).exists():
-                return None
-            size = epath.Path(path).stat().length
-            found.append({"name": name, "size": size, "sha256": _sha256(path)})
-            continue
         try:
-            status = os.stat(path)
+            stamp = _stamp(path)
         except FileNotFoundError:
             return None
-        stamp = [status.st_size, status.st_mtime_ns]
-        key = os.path.abspath(path)
-        if key not in memo or memo[key][:2] != stamp:
+        key = path if storage.is_remote(path) else os.path.abspath(path)
+        if key not in memo or memo[key][:2] != stamp or not stamp[1]:
             memo[key] = [*stamp, _sha256(path)]
-        found.append({"name": name, "size": status.st_size, "sha256": memo[key][2]})
+        found.append({"name": name, "size": stamp[0], "sha256": memo[key][2]})
     if memo != known:
         pathlib.Path(cache_dir).mkdir(parents=True, exist_ok=True)
         _replace(memo_path, json.dumps(memo, indent=1, sort_keys=True))

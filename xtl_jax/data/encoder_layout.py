@@ -56,12 +56,14 @@ class Layout:
         length: tokens of an input at most.
         stride: context tokens that two windows of a question share.
         question_length: tokens of a question at most.
+        tagged_piece: which piece of a word has its tag: "first", or the first "text".
     """
 
     vocabulary: EncoderVocabulary
     length: int
     stride: int = 128
     question_length: int = 64
+    tagged_piece: str = "first"
 
     def __post_init__(self) -> None:
         if self.length < SHORTEST:

@@ -11,6 +11,8 @@ decides the kind of *head*, the small layer that answers, and so the labels:
     TaggedRow       tagging          the words                  a tag on each word
     TextRow         masked_lm        a piece of the text        hidden when it is read
     RetrievalRow    none             the text                   none: vectors only
+    the same, of    contrastive      a sentence, and its        none: the two belong
+     translations                    translation                together
 
 The class of a pair is the place of its mT5 target among the family's labels. Tasks
 that list options for mT5 and those that rank them (`_rank`) are the same here, and so
@@ -25,6 +27,7 @@ without padding, and its `targets` the labels as numbers:
     span            [first, last], 0 and 0: no answer here           (`labelled_spans`)
     tagging         one for each token, -1: none                      (`labelled_tags`)
     masked_lm, vectors   []
+    contrastive     [tokens of input 1, of input 2]                (`labelled_pairs`)
 
 A change of what is made here needs another `VERSION`.
 """
@@ -36,7 +39,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Protocol, TypeVar
 
-from xtl_jax.data import labelled_spans, labelled_tags, multiple_choice
+from xtl_jax.data import (
+    labelled_pairs,
+    labelled_spans,
+    labelled_tags,
+    multiple_choice,
+)
 from xtl_jax.data.encoder_layout import SEPARATOR, SINGLE, Joined, Layout
 from xtl_jax.data.prompts import Example
 from xtl_jax.data.rows import ChoiceRow, PairRow, RetrievalRow, TextRow
@@ -45,7 +53,10 @@ from xtl_jax.errors import UserError
 
 VERSION = 1
 
-HeadKind = Literal["classification", "choice", "span", "tagging", "masked_lm"]
+# What a batch of a task asks for; "contrastive" alone has no head to answer with.
+HeadKind = Literal[
+    "classification", "choice", "span", "tagging", "masked_lm", "contrastive"
+]
 RowT = TypeVar("RowT")
 
 _ROWS = 1024  # tokenised at a time
@@ -95,6 +106,7 @@ def kind_of(family: Task) -> HeadKind | None:
         "tagging": "tagging",
         "text": "masked_lm",
         "retrieval": None,
+        "parallel": "contrastive",
     }
     options = multiple_choice.choices(len(family.labels))
     if family.kind == "classification" and family.labels == options:
@@ -175,6 +187,8 @@ def examples(
             counts=counts,
             place=place,
         )
+    elif kind == "contrastive":
+        made = labelled_pairs.examples(rows, layout=layout, counts=counts, place=place)
     elif kind == "tagging":
         made = labelled_tags.examples(
             rows,

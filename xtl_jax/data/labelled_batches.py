@@ -6,6 +6,7 @@
     span             [batch, length]             [batch, 2] first and last token
     tagging          [batch, length]             [batch, length], -1 ignored
     masked_lm        [batch, length]             [batch, length], -1 ignored
+    contrastive      [batch, 2, length]          [batch], all 0: the two of a pair
     none (vectors)   [batch, length]             [batch], all 0
 
 A batch is as long as its longest input, rounded up to a multiple of an eighth of the
@@ -27,6 +28,7 @@ from xtl_jax.errors import UserError
 from xtl_jax.typing import Int
 
 IGNORED = masking.IGNORED
+_SEVERAL = ("choice", "contrastive")  # kinds whose examples have several inputs
 _LEAST = 16  # tokens between two lengths at least
 _EVALUATION = 0x6576616C  # "eval": keeps these keys apart from those of training
 
@@ -60,15 +62,18 @@ def check(store: Store) -> None:
 
 
 def input_lengths(store: Store) -> Int[np.ndarray, " examples"]:
-    """Tokens of every example's input; of a choice, of its longest one."""
-    if store.card["kind"] != "choice":
+    """Tokens of every example's input; of one that has several, of its longest."""
+    if store.card["kind"] not in _SEVERAL:
         return store.lengths["inputs"]
-    return _choices(store)[:, 1:].max(axis=1)
+    return _several(store)[:, 1:].max(axis=1)
 
 
-def _choices(store: Store) -> Int[np.ndarray, "examples columns"]:
-    """Right option of each example and tokens of all its inputs."""
-    return store.tokens_of["targets"].reshape(store.num_examples, -1)
+def _several(store: Store) -> Int[np.ndarray, "examples columns"]:
+    """Label of each example and tokens of all its inputs."""
+    table = store.tokens_of["targets"].reshape(store.num_examples, -1)
+    if store.card["kind"] == "choice":
+        return table
+    return np.concatenate([np.zeros_like(table[:, :1]), table], axis=1)
 
 
 def padded_length(longest: int, *, length: int) -> int:
@@ -107,8 +112,8 @@ def arrays(
     card = store.card
     kind, pad = card["kind"], card["ids"]["pad"]
     rows = len(indices)
-    if kind == "choice":
-        return _choice_arrays(store, indices, width=width)
+    if kind in _SEVERAL:
+        return _arrays_of_several(store, indices, width=width)
     tokens = np.full((rows, width), pad, np.int32)
     by_token = kind in ("tagging", "masked_lm")
     shape = (rows, width) if by_token else (rows, 2) if kind == "span" else (rows,)
@@ -136,10 +141,10 @@ def arrays(
     return Arrays(tokens=tokens, labels=labels)
 
 
-def _choice_arrays(
+def _arrays_of_several(
     store: Store, indices: Int[np.ndarray, " rows"], *, width: int
 ) -> Arrays:
-    table = _choices(store)
+    table = _several(store)
     shape = (len(indices), table.shape[1] - 1, width)
     tokens = np.full(shape, store.card["ids"]["pad"], np.int32)
     labels = np.zeros(len(indices), np.int32)

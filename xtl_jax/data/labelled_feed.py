@@ -174,6 +174,8 @@ class LabelledFeed:
                 "kind": store.card["kind"],
                 "length": store.card["length"],
             }
+            if store.card["kind"] == "contrastive":
+                tasks[task]["supervision"] = "parallel text, no labels"
         rates = (
             {"rates": self.rates.to_json()} if isinstance(self.rates, Varying) else {}
         )

@@ -4,6 +4,10 @@
     labels     -1     1    2  -1     -1
 
 -1 is no label. Every word is cut into tokens on its own, as if a space stood before it.
+Where no piece of the vocabulary begins with that space, the first token is the lone
+mark of a word, `▁`: rare in English, the rule in Chinese and Japanese. The tag stands
+there all the same, as in XTREME's script, or on the token after it, as
+`Layout.tagged_piece` says.
 A word of which nothing is left (a zero-width character alone) becomes `<unk>`, so that
 it has a place that is tagged, as in XTREME's script. A tag that is not among the labels
 (CCG has some that no training sentence has) is -1 too: it is not trained on, and as it
@@ -27,6 +31,7 @@ from xtl_jax.data.rows import TaggedRow
 from xtl_jax.data.store import Example as Stored
 
 IGNORED = -1  # the label of a token that has none
+_MARK = "▁"
 _WORDS = 1 << 18  # whose tokens are kept
 
 
@@ -79,6 +84,11 @@ def examples(
     def read(word: str) -> tuple[int, ...]:
         return tuple(vocabulary.encode(word))
 
+    def tagged(word: tuple[int, ...]) -> int:
+        """The place of the tag among a word's tokens."""
+        alone = len(word) == 1 or vocabulary.piece(word[0]) != _MARK
+        return 0 if alone or layout.tagged_piece == "first" else 1
+
     for number, row in enumerate(rows):
         words = [read(word) for word in row.tokens]
         counts["rows"] += 1
@@ -93,9 +103,12 @@ def examples(
         for begin, end in found:
             tokens, targets, positions = [vocabulary.start_id], [IGNORED], []
             for word, tag in zip(words[begin:end], row.tags[begin:end], strict=True):
-                positions.append(len(tokens))
+                place = tagged(word)
+                positions.append(len(tokens) + place)
                 tokens += word
-                targets += [classes.get(tag, IGNORED), *[IGNORED] * (len(word) - 1)]
+                own = [IGNORED] * len(word)
+                own[place] = classes.get(tag, IGNORED)
+                targets += own
             stored: dict[str, Any] = {
                 "inputs": [*tokens, vocabulary.end_id],
                 "targets": [*targets, IGNORED],

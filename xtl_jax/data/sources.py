@@ -26,6 +26,7 @@ import pathlib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
+from xtl_jax import storage
 from xtl_jax.errors import UserError, near
 
 SUFFIXES = ("", ".xz", ".gz", ".bz2")
@@ -44,12 +45,9 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """
     name = os.fspath(path)
     try:
-        if "://" in name:
-            from etils import epath
-
-            data = epath.Path(name).read_bytes()
-        else:
-            data = pathlib.Path(name).read_bytes()
+        file = storage.at(name)
+        with storage.told(name):
+            data = file.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{name}: no such file; check the path") from None
     except IsADirectoryError:
@@ -238,12 +236,12 @@ def locate(
 
 def _locate_one(name: str, *, data_dir: str | os.PathLike[str] | None) -> list[str]:
     """Paths of one file name or pattern, or an empty list."""
-    if "://" in name:
+    if storage.is_remote(name):
         return [name]
     if not os.path.isabs(name):
         if not data_dir:
             return []
-        if "://" in os.fspath(data_dir):
+        if storage.is_remote(data_dir):
             return _locate_remote(f"{os.fspath(data_dir).rstrip('/')}/{name}")
         name = os.path.join(os.fspath(data_dir), name)
     for suffix in SUFFIXES:
@@ -258,9 +256,13 @@ def _locate_one(name: str, *, data_dir: str | os.PathLike[str] | None) -> list[s
 
 
 def _locate_remote(name: str) -> list[str]:
-    from etils import epath
-
     for suffix in SUFFIXES:
-        if epath.Path(name + suffix).exists():
-            return [name + suffix]
+        path = storage.at(name + suffix)
+        with storage.told(path):
+            if not any(mark in path.name for mark in "*?["):
+                found = [path] if path.exists() else []
+            else:
+                found = [each for each in path.parent.glob(path.name) if each.is_file()]
+        if found:
+            return sorted(map(str, found))
     return []

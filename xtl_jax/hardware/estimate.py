@@ -1,11 +1,12 @@
 """From what a program does to how long it takes and what that costs: a roofline.
 
-Three things take time on a chip, and overlap at best: operations, traffic with its
-memory, traffic with other chips. A step can be no faster than the slowest of them at
-the maker's peak: that is the bound, and useful operations over it are the highest MFU
-that this program could reach. What is expected is slower: operations at the share of
-the peak that large matrix products reach, and a part of the traffic not hidden behind
-them. Nothing here was measured on a TPU; the assumptions are printed beside the result.
+Four things take time on a chip, and overlap at best: operations, traffic with its
+memory, with other chips of its slice, with other slices. A step can be no faster than
+the slowest of them at the maker's peak: that is the bound, and useful operations over
+it are the highest MFU that this program could reach. What is expected is slower:
+operations at the share of the peak that large matrix products reach, and a part of the
+traffic not hidden behind them. Nothing here was measured on a TPU; the assumptions are
+printed beside the result.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Assumptions:
     Attributes:
         matrix_share: of the peak that matrix products reach.
         memory_share: of its bandwidth that the memory reaches.
-        link_share: of their bandwidth that links reach; one direction of all links of
-            a chip is taken for their bandwidth.
+        link_share: of their bandwidth that links reach, and the network between slices;
+            one direction of all links of a chip is taken for their bandwidth.
         exposed_share: of traffic between chips that no operation hides.
         capacity: how the chips are obtained.
         usd_per_chip_hour: what one costs; None takes the price table.
@@ -74,7 +75,8 @@ class Estimate:
         compute_seconds: operations at the peak.
         memory_seconds: memory traffic at full bandwidth.
         link_seconds: traffic between chips at full bandwidth.
-        bound: which of the three is the slowest.
+        slice_seconds: traffic between slices at full bandwidth.
+        bound: which of them is the slowest.
         bound_seconds: that one: no step is faster.
         seconds: expected.
         tokens_per_second: expected, of all chips, inputs and targets.
@@ -88,6 +90,7 @@ class Estimate:
     compute_seconds: float
     memory_seconds: float
     link_seconds: float
+    slice_seconds: float
     bound: str
     bound_seconds: float
     seconds: float
@@ -113,6 +116,7 @@ def estimate(
     executed_flops: float,
     memory_bytes: float,
     sent_bytes: float,
+    slice_bytes: float,
     devices: int,
     assumptions: Assumptions,
 ) -> Estimate:
@@ -126,7 +130,8 @@ def estimate(
         useful_flops: of all devices.
         executed_flops: of all devices.
         memory_bytes: of one device.
-        sent_bytes: of one device.
+        sent_bytes: of one device, in its slice.
+        slice_bytes: of one device, to other slices.
         devices: in all slices.
         assumptions: beside the hardware's figures.
     """
@@ -137,18 +142,27 @@ def estimate(
     memory = memory_bytes * per_chip / (generation.hbm_gbytes_per_second * _GIGA)
     one_way = generation.ici_gbytes_per_second * _GIGA / 2
     links = sent_bytes * per_chip / one_way
-    parts = {"operations": compute, "memory": memory, "links": links}
+    network = generation.network_gbits_per_second / 8
+    between = slice_bytes * per_chip / (network * _GIGA)
+    parts = {
+        "operations": compute,
+        "memory": memory,
+        "links": links,
+        "network": between,
+    }
     bound = max(parts, key=lambda name: parts[name])
     expected = max(
         compute / assumptions.matrix_share, memory / assumptions.memory_share
     )
-    expected += assumptions.exposed_share * links / assumptions.link_share
+    sent = (links + between) / assumptions.link_share
+    expected += assumptions.exposed_share * sent
     price = _price(generation.name, assumptions)
     hours = steps * expected / 3600
     return Estimate(
         compute_seconds=compute,
         memory_seconds=memory,
         link_seconds=links,
+        slice_seconds=between,
         bound=bound,
         bound_seconds=parts[bound],
         seconds=expected,

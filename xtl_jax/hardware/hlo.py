@@ -8,7 +8,8 @@ and runs as often as its trip count says: 24 times for 24 layers. Counted are
 * bytes to and from the memory of the chip: what each fused kernel takes in and gives
   out. Of a stack of layers that a kernel cuts one layer from, that layer;
 * collectives, by kind: how often, and how many bytes a device sends. An all-gather of n
-  parts sends (n - 1)/n of its result, an all-reduce twice that, as in a ring.
+  parts sends (n - 1)/n of its result, an all-reduce twice that, as in a ring. What goes
+  to another slice a device hands to its host: that is a kind of its own.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _COLLECTIVES = (
     *("all-gather", "all-reduce", "reduce-scatter", "all-to-all"),
     *("ragged-all-to-all", "collective-permute", "collective-broadcast"),
 )
+BETWEEN_SLICES = "between slices"
 # They move nothing, or what they move is counted elsewhere.
 _FREE = frozenset(
     {
@@ -43,6 +45,7 @@ _FREE = frozenset(
         *("conditional", "call", "after-all", "partition-id", "replica-id", "domain"),
         *("opt-barrier", "optimization-barrier", "add-dependency", "async-start"),
         *("async-update", "async-done", "copy-done", "slice-done"),
+        *("send", "send-done", "recv", "recv-done"),
         *(f"{name}{part}" for name in _COLLECTIVES for part in ("", "-start", "-done")),
     }
 )
@@ -83,8 +86,14 @@ class Counts:
 
     @property
     def sent_bytes(self) -> float:
-        """Of all collectives."""
-        return sum(each.bytes_sent for each in self.collectives)
+        """Of all collectives inside a slice."""
+        return sum(each.bytes_sent for each in self.collectives) - self.slice_bytes
+
+    @property
+    def slice_bytes(self) -> float:
+        """Sent to other slices."""
+        found = (each for each in self.collectives if each.kind == BETWEEN_SLICES)
+        return sum(each.bytes_sent for each in found)
 
     def by_kind(self) -> dict[str, dict[str, float]]:
         """Times and bytes of each kind of collective."""
@@ -101,6 +110,7 @@ class Counts:
             "flops": self.flops,
             "memory_bytes": self.memory_bytes,
             "sent_bytes": self.sent_bytes,
+            "slice_bytes": self.slice_bytes,
             "collectives": self.by_kind(),
             "largest_collectives": [
                 dataclasses.asdict(each) for each in self.collectives[:10]
@@ -138,6 +148,8 @@ def count(text: str) -> Counts:
         for each in instructions:
             if each.operation in ("dot", "convolution"):
                 flops += times[name] * _product_flops(each, shapes)
+            if each.operation == "send" and "is_host_transfer=true" in each.rest:
+                collectives.append(_between_slices(each, times[name]))
             kind = each.operation.removesuffix("-start")
             if kind in _COLLECTIVES:
                 if kind == "all-reduce" and _is_cut(each, instructions):
@@ -299,6 +311,19 @@ def _collective(
         times=times,
         bytes_sent=times * size * share,
         devices=devices,
+    )
+
+
+def _between_slices(each: Instruction, times: int) -> Collective:
+    """What a device hands to its host: the first array of (array, context, token)."""
+    dtype, dimensions, _ = next(sizes(each.shape))
+    shape = f"{dtype}[{','.join(map(str, dimensions))}]"
+    return Collective(
+        kind=BETWEEN_SLICES,
+        shape=shape,
+        times=times,
+        bytes_sent=float(times * size_in_bytes(shape)),
+        devices=0,
     )
 
 

@@ -28,7 +28,11 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "libtpu")
 _SOURCES = ("model", "train", "infer", "hardware")
 # Fields of a run that plan a program although a run may change them.
 _PLANNED = frozenset(
-    {"steps", "predict_batch_size", "decode_length", "beams", "length_penalty"}
+    {
+        *("steps", "predict_batch_size", "decode_length", "classify"),
+        *("beams", "length_penalty", "beam_rule"),
+        *("temperature", "top_k", "top_p"),
+    }
 )
 
 
@@ -51,7 +55,8 @@ class Plan:
         useful_flops: of all devices, without anything computed twice.
         executed_flops: of all devices, as the program has them.
         memory_bytes: to and from a device's memory.
-        sent_bytes: that a device sends to others.
+        sent_bytes: that a device sends to others of its slice.
+        slice_bytes: that a device sends to other slices.
         collectives: times and bytes by kind.
         largest_collectives: the ten with the most bytes.
         compile_seconds: of the compiler.
@@ -75,6 +80,7 @@ class Plan:
     executed_flops: float = 0.0
     memory_bytes: float = 0.0
     sent_bytes: float = 0.0
+    slice_bytes: float = 0.0
     collectives: Mapping[str, Mapping[str, float]] = dataclasses.field(
         default_factory=dict
     )
@@ -93,6 +99,7 @@ class Plan:
             executed_flops=self.executed_flops,
             memory_bytes=self.memory_bytes,
             sent_bytes=self.sent_bytes,
+            slice_bytes=self.slice_bytes,
             devices=self.devices,
             assumptions=assumptions,
         )
@@ -172,6 +179,7 @@ def _plan(
         executed_flops=counts["flops"] * answer["devices"],
         memory_bytes=counts["memory_bytes"],
         sent_bytes=counts["sent_bytes"],
+        slice_bytes=counts["slice_bytes"],
         collectives=counts["collectives"],
         largest_collectives=tuple(counts["largest_collectives"]),
         **{
@@ -202,8 +210,9 @@ def to_request(job: Job) -> dict[str, Any]:
 def from_request(request: Mapping[str, Any]) -> Job:
     """The job that `to_request` wrote."""
     run = dict(request["run"])
-    for field in ("evaluate", "lora_targets"):
-        run[field] = tuple(run[field])
+    for field, value in run.items():
+        if isinstance(value, list):  # a tuple, as JSON has it
+            run[field] = tuple(value)
     return Job(
         program=request["program"],
         topology=request["topology"],
@@ -216,16 +225,26 @@ def from_request(request: Mapping[str, Any]) -> Job:
 def digest(request: Mapping[str, Any], *, effort: str) -> str:
     """Name of a job's plan: everything that decides it.
 
-    Where a run's files lie, how long it trains and how it is scored decide nothing.
+    Where a run's files lie, how long it trains and how it is scored decide nothing. A
+    field at its default is as if it were not there, so that a field that is added later
+    gives no plan another name.
     """
     run = {
         key: value
-        for key, value in request["run"].items()
+        for key, value in _set(request["run"], RunConfig).items()
         if key not in (MUTABLE | {"task", "seed"}) - _PLANNED
     }
+    mesh = _set(request["mesh"], MeshConfig)
     versions = {name: _version(name) for name in _PACKAGES}
-    text = json.dumps([{**request, "run": run}, effort, versions], sort_keys=True)
+    named = {**request, "run": run, "mesh": mesh}
+    text = json.dumps([named, effort, versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _set(values: Mapping[str, Any], owner: type) -> dict[str, Any]:
+    """Fields that have not the default of the dataclass they belong to."""
+    defaults = {field.name: field.default for field in dataclasses.fields(owner)}
+    return {key: value for key, value in values.items() if value != defaults[key]}
 
 
 def _version(package: str) -> str:

@@ -1,7 +1,8 @@
 """The programs that are planned: the real train step and the real predict step.
 
 They are what `xtl train` and `xtl predict` compile, on a mesh of devices that need not
-exist: shapes stand in for arrays, and nothing is computed.
+exist: shapes stand in for arrays, and nothing is computed. Predicting is decoding, or
+with `RunConfig.classify = "rank"` the likelihood of some given texts of each row.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -18,7 +20,7 @@ from jax.sharding import Mesh
 
 from xtl_jax.data.features import MODEL_FEATURES, PACKED_FEATURES
 from xtl_jax.errors import UserError
-from xtl_jax.infer import encoder
+from xtl_jax.infer import encoder, rank
 from xtl_jax.infer import model as models
 from xtl_jax.model import lora as loras
 from xtl_jax.model.encoder_sizes import EncoderConfig, Head
@@ -31,6 +33,8 @@ Program = Literal["train", "predict"]
 
 # The head of an encoder whose config has none: three classes, as of XNLI.
 _PLANNED_HEAD = Head(name="planned", kind="classification", labels=("0", "1", "2"))
+# Texts that an input's answer is chosen from, where answers are ranked: as many.
+OPTIONS = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,7 @@ class Job:
     """What is compiled, and for which chips.
 
     Attributes:
-        program: "train" is one optimiser update, "predict" the decoding of one batch.
+        program: "train" is one optimiser update, "predict" the answers of one batch.
         model: shape.
         run: what decides the step: optimiser, batch, lengths, microbatches.
         mesh: how the chips are laid out.
@@ -89,7 +93,8 @@ def useful_flops(job: Job) -> float:
     """FLOPs of one step that no way of computing it could do without.
 
     Training: `ModelConfig.train_flops`. Predicting: a third of it, as nothing goes
-    backwards, at the full `decode_length`.
+    backwards, at the full `decode_length`. Where answers are ranked, each input is read
+    once and each of its options has a pass of the decoder.
     """
     model, run = with_head(job.model), job.run
     if job.program == "train":
@@ -99,12 +104,15 @@ def useful_flops(job: Job) -> float:
             lengths=run.lengths,
             frozen=run.lora is not None,
         )
-    lengths = {"inputs": run.lengths["inputs"], "targets": decode_length(run)}
-    rows = run.predict_batch_size
-    forwards = 1 / 3
-    return forwards * throughput.useful_flops(
-        model, rows=rows, lengths=lengths, frozen=False
-    )
+
+    def forwards(targets: int) -> float:
+        lengths = {"inputs": run.lengths["inputs"], "targets": targets}
+        rows = run.predict_batch_size
+        found = throughput.useful_flops(model, rows=rows, lengths=lengths, frozen=False)
+        return found / 3
+
+    once = forwards(decode_length(run))
+    return once + (once - forwards(0)) * (OPTIONS - 1) if ranks(job) else once
 
 
 def tokens(job: Job) -> int:
@@ -114,13 +122,19 @@ def tokens(job: Job) -> int:
     if job.program == "train":
         targets = 0 if encoder else run.lengths["targets"]
         return run.batch_size * (run.lengths["inputs"] + targets)
-    targets = 0 if encoder else decode_length(run)
+    targets = 0 if encoder else decode_length(run) * (OPTIONS if ranks(job) else 1)
     return run.predict_batch_size * (run.lengths["inputs"] + targets)
 
 
 def decode_length(run: RunConfig) -> int:
-    """Ids that a prediction has at most."""
+    """Ids that a prediction, or an option that is ranked, has at most."""
     return run.decode_length or run.lengths["targets"]
+
+
+def ranks(job: Job) -> bool:
+    """Whether answers are given texts that are ranked by their likelihood."""
+    mt5 = not isinstance(job.model, EncoderConfig)
+    return job.program == "predict" and mt5 and job.run.classify == "rank"
 
 
 def _train(job: Job, mesh: Mesh) -> Lowered:
@@ -177,30 +191,47 @@ def _predict(job: Job, mesh: Mesh) -> Lowered:
         raise UserError(refused)
     params = state.params_shapes(model)
     places = sharding.params_sharding(mesh, model)
-    ids = _ids(rows, run.lengths["inputs"])
+    placed = sharding.batch_sharding(mesh)
+    given: tuple[Any, ...] = (_ids(rows, run.lengths["inputs"]),)
+    if ranks(job):
+        length = rank.padded(decode_length(run))
+        given = (*given, _ids(rows, OPTIONS, length))
+        chunk = rank.positions_at_once(length, rows=rows, vocab=model.vocab)
+        answer = functools.partial(rank.log_probabilities, model, chunk=chunk)
+    else:
+        answer = _answer(model, run)
+    step = jax.jit(answer, in_shardings=(places, *(placed for _ in given)))
+    return Lowered(
+        step.lower(params, *given),
+        parameter_bytes=_bytes_on_device(params, places),
+        optimizer_bytes=0,
+    )
+
+
+def _answer(model: AnyConfig, run: RunConfig) -> Callable[[Any, Any], Any]:
+    """What becomes of parameters and ids: a head's logits, or texts."""
     if isinstance(model, EncoderConfig):
         head = model.task_heads[0].name
 
-        def answer(params: Any, tokens: Any) -> Any:
+        def logits(params: Any, tokens: Any) -> Any:
             mask = (tokens != model.pad_id).astype(jnp.int32)
             return encoder.head_logits(model, params, tokens, mask, None, head)
 
-    else:
-        method = models.method(
-            beams=run.beams, length_penalty=run.length_penalty, rule=run.beam_rule
-        )
-        answer = functools.partial(
-            models.generate,
-            model,
-            max_length=decode_length(run),
-            vocabulary_size=model.vocab,
-            method=method,
-        )
-    step = jax.jit(answer, in_shardings=(places, sharding.batch_sharding(mesh)))
-    return Lowered(
-        step.lower(params, ids),
-        parameter_bytes=_bytes_on_device(params, places),
-        optimizer_bytes=0,
+        return logits
+    method = models.method(
+        beams=run.beams,
+        length_penalty=run.length_penalty,
+        rule=run.beam_rule,
+        temperature=run.temperature,
+        top_k=run.top_k,
+        top_p=run.top_p,
+    )
+    return functools.partial(
+        models.generate,
+        model,
+        max_length=decode_length(run),
+        vocabulary_size=model.vocab,
+        method=method,
     )
 
 

@@ -28,6 +28,8 @@ class Generation:
         prefix: of accelerator types.
         counts: what accelerator types count, "cores" or "chips".
         cores_per_chip: TensorCores.
+        devices_per_chip: that JAX has of a chip.
+        kinds: what JAX calls its devices.
         chips_per_host: where a slice has several hosts.
         single_host_chips: sizes that have one host.
         hbm_gib: high-bandwidth memory as sold.
@@ -35,6 +37,7 @@ class Generation:
         hbm_gbytes_per_second: its bandwidth.
         peak_bf16_tflops: 1e12 bfloat16 operations a second.
         ici_gbytes_per_second: all links to other chips, both directions.
+        network_gbits_per_second: its part of the data centre's network, one direction.
         runtime: software version for gcloud; "" where only GKE has them.
         zones: where they were offered when the table was checked.
         flex_start_zones: where they can be had as flex-start.
@@ -45,6 +48,8 @@ class Generation:
     prefix: str
     counts: str
     cores_per_chip: int
+    devices_per_chip: int
+    kinds: tuple[str, ...]
     chips_per_host: int
     single_host_chips: tuple[int, ...]
     hbm_gib: float
@@ -52,6 +57,7 @@ class Generation:
     hbm_gbytes_per_second: float
     peak_bf16_tflops: float
     ici_gbytes_per_second: float
+    network_gbits_per_second: float
     runtime: str
     zones: tuple[str, ...]
     flex_start_zones: tuple[str, ...]
@@ -86,6 +92,16 @@ class Slice:
         per_chip = self.generation.cores_per_chip
         count = self.chips * (per_chip if self.generation.counts == "cores" else 1)
         return f"{self.generation.prefix}-{count}"
+
+    @property
+    def devices(self) -> int:
+        """JAX devices in the whole slice."""
+        return self.chips * self.generation.devices_per_chip
+
+    @property
+    def device_memory(self) -> float:
+        """Bytes of one device that a program may use."""
+        return self.generation.usable_hbm_gib * 2**30 / self.generation.devices_per_chip
 
     @property
     def hosts(self) -> int:
@@ -136,6 +152,20 @@ def find(name: str) -> Slice:
             f"no TPU slice {name!r}; near: {near(name, known)}; "
             + (f"sizes of {head}: {sizes}" if sizes else _all_generations())
         ) from None
+
+
+def of_devices(kind: str, number: int) -> Slice | None:
+    """The slice whose devices JAX shows, by what it calls them; None: no known one.
+
+    Example:
+        >>> of_devices("TPU v5 lite", 4).topology
+        'v5e:2x2'
+    """
+    for generation in generations().values():
+        chips = number // generation.devices_per_chip
+        if kind in generation.kinds and chips in generation.shapes:
+            return Slice(generation=generation, chips=chips)
+    return None
 
 
 def _all_generations() -> str:

@@ -19,6 +19,7 @@ from xtl_jax.data import evaluation
 from xtl_jax.data.features import Lengths
 from xtl_jax.data.store import Store
 from xtl_jax.errors import UserError
+from xtl_jax.hosts.arrays import fetch
 from xtl_jax.infer import model as models
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.typing import Float
@@ -70,7 +71,7 @@ def embed(
         ):
             ids = put(batch.encoder_input_tokens)
             found = models.mean_states(config, params, ids, tuple(layers))
-            yield batch.indices, np.asarray(found)
+            yield batch.indices, fetch(found)
 
     return filled(vectors, means(), progress=progress)
 

@@ -212,6 +212,7 @@ def head_logits(
     mask: Int[Array, "batch *choices length"] | None,
     segments: Int[Array, "batch *choices length"] | None,
     head: str,
+    addition: Float[Array, "batch *choices length embed"] | None = None,
 ) -> Float[Array, "*axes"]:
     """Compiled `LoadedEncoder.logits`; one compilation per head and shape."""
     found: Any = Encoder(config).apply(
@@ -220,6 +221,7 @@ def head_logits(
         head=head,
         mask=mask,
         segments=segments,
+        addition=addition,
         method="logits",
     )
     return found

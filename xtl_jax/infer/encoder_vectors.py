@@ -19,6 +19,7 @@ import numpy as np
 
 from xtl_jax.data import labelled_batches
 from xtl_jax.data.store import Store
+from xtl_jax.hosts.arrays import fetch
 from xtl_jax.infer import encoder
 from xtl_jax.infer.embed import LAST, filled, room
 from xtl_jax.model.encoder_sizes import EncoderConfig
@@ -73,7 +74,7 @@ def embed(
             found = encoder.mean_states(
                 *(config, params, put(tokens), put(mask), None, tuple(layers))
             )
-            yield batch.indices, np.asarray(found)
+            yield batch.indices, fetch(found)
 
     return filled(vectors, means(), progress=progress)
 

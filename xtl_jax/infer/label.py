@@ -28,9 +28,10 @@ import numpy as np
 from xtl_jax.data import labelled, labelled_batches
 from xtl_jax.data.store import Store
 from xtl_jax.errors import UserError, near
+from xtl_jax.hosts.arrays import fetch
 from xtl_jax.infer import encoder
 from xtl_jax.model.encoder_sizes import EncoderConfig, Head
-from xtl_jax.typing import Array, Int
+from xtl_jax.typing import Array, Float, Int
 
 _NEVER = -1e30  # logit of an option that is not there
 
@@ -183,6 +184,7 @@ def label(
     batch_size: int,
     first: int | None = None,
     put: Callable[[np.ndarray], Any] = lambda rows: rows,
+    move: Callable[[np.ndarray, Any], Any] | None = None,
     progress: Callable[[int], None] = lambda examples: None,
 ) -> list[Said]:
     """What a head says of the rows of a store, in its order.
@@ -196,6 +198,7 @@ def label(
         batch_size: rows computed together.
         first: only the rows of so many questions or sentences; a long one has several.
         put: lays a batch out on devices.
+        move: of a batch's numbers and tokens what is added to the tokens' vectors.
         progress: told how many rows are done.
 
     Raises:
@@ -205,9 +208,10 @@ def label(
     for indices, tokens, _ in labelled_batches.evaluation_batches(
         store, batch_size=batch_size, first=first
     ):
-        values, log_probabilities = jax.tree.map(
-            np.asarray,
-            _said(config, params, put(tokens), head=head, pad_id=pad_id),
+        placed = put(tokens)
+        addition = move and move(indices, placed)
+        values, log_probabilities = fetch(
+            _said(config, params, placed, addition, head=head, pad_id=pad_id)
         )
         for row, index in enumerate(indices.tolist()):
             if index < 0:
@@ -240,13 +244,16 @@ def _said(
     config: EncoderConfig,
     params: Any,
     tokens: Int[Array, "batch *choices length"],
+    addition: Float[Array, "batch *choices length embed"] | None,
     *,
     head: Head,
     pad_id: int,
 ) -> tuple[Array, Array]:
     """Values and log-probabilities (`Said`) of a batch, float32 or class ids."""
     mask = (tokens != pad_id).astype(jnp.int32)
-    logits = encoder.head_logits(config, params, tokens, mask, None, head.name)
+    logits = encoder.head_logits(
+        config, params, tokens, mask, None, head.name, addition
+    )
     if head.kind == "span":
         return logits, logits
     if head.kind == "choice":

@@ -240,9 +240,14 @@ def generate(
     method: Method = GREEDY,
     prefix: Int[Array, "batch forced"] | None = None,
     numbers: Int[Array, " batch"] | None = None,
+    addition: Float[Array, "batch length embed"] | None = None,
 ) -> decoding.Decoded:
-    """Compiled decoding, one text a row; one compilation per shape of `inputs`."""
+    """Compiled decoding, one text a row; one compilation per shape of `inputs`.
+
+    An `addition` to the vectors of the inputs is for decoding without a beam.
+    """
     if isinstance(method, beam.BeamSearch):
+        assert addition is None
         found = beam.search(
             *(config, params, inputs),
             settings=method,
@@ -263,6 +268,7 @@ def generate(
         sampling=method,
         prefix=prefix,
         numbers=numbers,
+        addition=addition,
     )
 
 

@@ -21,6 +21,7 @@ from xtl_jax.data.features import Lengths
 from xtl_jax.data.store import Store
 from xtl_jax.data.vocabulary import Vocabulary
 from xtl_jax.errors import UserError
+from xtl_jax.hosts.arrays import fetch
 from xtl_jax.infer import model as models
 from xtl_jax.model import decoding
 from xtl_jax.model.sizes import ModelConfig
@@ -45,6 +46,7 @@ def predict(
     first: int | None = None,
     method: models.Method = models.GREEDY,
     put: Callable[[np.ndarray], Any] = lambda rows: rows,
+    move: Callable[[np.ndarray, Any], Any] | None = None,
     progress: Callable[[int], None] = lambda examples: None,
 ) -> list[Prediction]:
     """Predictions for a split, in its order.
@@ -60,15 +62,16 @@ def predict(
         first: only so many examples.
         method: how texts are decoded.
         put: lays a batch out on devices.
+        move: of a batch's numbers and inputs what is added to the inputs' vectors.
         progress: told how many examples are done.
     """
     wanted = store.num_examples if first is None else min(first, store.num_examples)
     if not wanted:
         raise UserError(f"{store.folder} has no example to predict")
-    # A draw is another one each time, also for the same input.
+    # A draw is another one each time, also for the same input; so may be a move.
     source = (
         np.arange(wanted)
-        if isinstance(method, decoding.Sampling) and method.temperature
+        if move or (isinstance(method, decoding.Sampling) and method.temperature)
         else evaluation.alike(store, length=lengths.inputs, first=first)
     )
     copies = np.bincount(source)
@@ -82,17 +85,19 @@ def predict(
     )
     done = 0
     for batch in batches:
+        inputs = put(batch.encoder_input_tokens)
         decoded = models.generate(
             config,
             params,
-            put(batch.encoder_input_tokens),
+            inputs,
             max_length=decode_length,
             method=method,
             vocabulary_size=vocabulary.size,
             numbers=put(np.maximum(batch.indices, 0).astype(np.int32)),
+            addition=move and move(batch.indices, inputs),
         )
-        tokens = np.asarray(decoded.tokens)
-        log_probability = np.asarray(decoded.log_probability)
+        tokens = fetch(decoded.tokens)
+        log_probability = fetch(decoded.log_probability)
         for row, index in enumerate(batch.indices.tolist()):
             if index >= 0:
                 text = vocabulary.decode(tokens[row].tolist())

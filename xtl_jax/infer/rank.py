@@ -26,6 +26,7 @@ from xtl_jax.data import evaluation
 from xtl_jax.data.features import Lengths
 from xtl_jax.data.store import Store
 from xtl_jax.errors import UserError
+from xtl_jax.hosts.arrays import fetch
 from xtl_jax.model.loss import token_losses
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.model.t5 import T5
@@ -51,6 +52,7 @@ def rank(
     lengths: Lengths,
     batch_size: int,
     put: Callable[[Any], Any] = lambda rows: rows,
+    move: Callable[[np.ndarray, Any], Any] | None = None,
     progress: Callable[[int], None] = lambda examples: None,
 ) -> list[list[Likelihood]]:
     """Likelihoods of the targets of the first examples of a split, in its order.
@@ -64,6 +66,7 @@ def rank(
         lengths: longer inputs are cut.
         batch_size: rows scored together.
         put: lays a batch out on devices.
+        move: of a batch's numbers and inputs what is added to the inputs' vectors.
         progress: told how many examples are done.
 
     Raises:
@@ -72,14 +75,16 @@ def rank(
     """
     _check(targets, store=store)
     options = max(map(len, targets))
-    length = _padded(max(len(target) for each in targets for target in each))
-    chunk = _chunk(length, rows=batch_size, vocab=config.vocab)
+    length = padded(max(len(target) for each in targets for target in each))
+    chunk = positions_at_once(length, rows=batch_size, vocab=config.vocab)
     source = evaluation.alike(
         store,
         length=lengths.inputs,
         first=len(targets),
         beside=[tuple(map(tuple, each)) for each in targets],
     )
+    if move is not None:  # who knows what it does to two that are alike
+        source = np.arange(len(targets))
     copies = np.bincount(source)
     found: dict[int, list[Likelihood]] = {}
     done = 0
@@ -95,10 +100,12 @@ def rank(
         for row, index in enumerate(rows):
             for option, target in enumerate(targets[index] if index >= 0 else ()):
                 ids[row, option, : len(target)] = target
-        scores = np.asarray(
+        inputs = put(batch.encoder_input_tokens)
+        scores = fetch(
             log_probabilities(
-                *(config, params, put(batch.encoder_input_tokens), put(ids)),
+                *(config, params, inputs, put(ids)),
                 chunk=chunk,
+                addition=move and move(batch.indices, inputs),
             )
         ).tolist()
         for row, index in enumerate(rows):
@@ -120,6 +127,7 @@ def log_probabilities(
     targets: Int[Array, "batch options targets"],
     *,
     chunk: int,
+    addition: Float[Array, "batch length embed"] | None = None,
 ) -> Float[Array, "batch options"]:
     """Log-likelihood of every target in nats; 0 for one that is padding only.
 
@@ -129,9 +137,12 @@ def log_probabilities(
         inputs: ids; 0 is padding.
         targets: ids of each option's text, its end id included; 0 is padding.
         chunk: target positions whose logits exist at one time; divides their number.
+        addition: to the vectors of the inputs.
     """
     model = T5(config)
-    encoded: Any = model.apply({"params": params}, inputs, method="encode")
+    encoded: Any = model.apply(
+        {"params": params}, inputs, addition=addition, method="encode"
+    )
 
     def nats(hidden_and_ids: tuple[Array, Array]) -> Array:
         """Of some positions, [batch]: their logits are gone when it returns."""
@@ -162,11 +173,11 @@ def _pieces(x: Array, chunk: int) -> Array:
     return jnp.moveaxis(x, 1, 0)
 
 
-def _padded(longest: int) -> int:
+def padded(longest: int) -> int:
     """A length that few batches differ in: a power of two times the shortest.
 
     Example:
-        >>> _padded(3), _padded(8), _padded(9)
+        >>> padded(3), padded(8), padded(9)
         (8, 8, 16)
     """
     length = _SHORTEST
@@ -175,8 +186,8 @@ def _padded(longest: int) -> int:
     return length
 
 
-def _chunk(length: int, *, rows: int, vocab: int) -> int:
-    """The most positions whose logits are few enough, a power of two."""
+def positions_at_once(length: int, *, rows: int, vocab: int) -> int:
+    """The most target positions whose logits are few enough, a power of two."""
     chunk = length
     while chunk > 1 and chunk * rows * vocab > _LOGITS:
         chunk //= 2

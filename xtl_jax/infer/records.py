@@ -11,6 +11,10 @@ Where targets were scored rather than, or beside, a decoded answer, `options` ha
 likelihood of each. Of retrieval `prediction` is the ids that were found, best first,
 one space between them, and `similarities` has the number that each was ranked by.
 
+Attacked predictions have a file of their own, `TASK.LANGUAGE@ATTACK.jsonl`. There
+`inputs` is what the model was given, and `attack` tells the attack with its settings,
+each text that it changed before and after, and its cost (`cli/predict_attacked.py`).
+
 A file is written whole or not at all, and read strictly: whatever is wrong is named by
 file and line before anything is scored.
 """
@@ -27,10 +31,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from xtl_jax import storage
 from xtl_jax.errors import UserError, near
 
 MAKE_AGAIN = "make it again with `xtl predict`"
 EXPECTED = "expected.json"  # beside the prediction files: what should be there
+ATTACKED = "@"  # in a file's name: what stands before it was attacked
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,10 +69,14 @@ class Record:
     decoding: Mapping[str, Any]  # method, max_length, ...
     options: tuple[Option, ...] = ()  # scored targets; not written where there is none
     similarities: tuple[float, ...] = ()  # of the ids found; likewise
+    attack: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # likewise
+    # Of a vote under noise: radius, lower bound and votes (`smooth.py`); likewise.
+    certificate: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
-_ABSENT = ("options", "similarities")  # fields that a line may lack
+# Fields that a line may lack.
+_ABSENT = ("options", "similarities", "attack", "certificate")
 _OPTIONAL = ("context", "log_probability")
 _LISTS = {
     "references": "a list of texts",
@@ -78,6 +88,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "log_probability": (float, int),
     "step": (int,),
     "decoding": (dict,),
+    "attack": (dict,),
+    "certificate": (dict,),
 }
 _TYPE_NAMES = {
     str: "a text",
@@ -106,7 +118,9 @@ def read(path: str | os.PathLike[str]) -> list[Record]:
     """
     name = os.fspath(path)
     try:
-        data = pathlib.Path(path).read_bytes()
+        file = storage.at(path)
+        with storage.told(file):
+            data = file.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{name}: no such prediction file; {MAKE_AGAIN}") from None
     except OSError as error:
@@ -187,8 +201,11 @@ def replace(path: str | os.PathLike[str], text: str) -> None:
     Raises:
         UserError: it cannot be written; what was there before is untouched.
     """
-    target = pathlib.Path(path)
     data = text.encode("utf-8")
+    if storage.is_remote(path):
+        storage.put(path, data)
+        return
+    target = pathlib.Path(path)
     temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

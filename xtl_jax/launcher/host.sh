@@ -106,6 +106,7 @@ upload() { # FILE NAME
 supervise() {
   local log=$here/$XTL_ATTEMPT.log code=0 child next
   export PYTHONPATH=$site PYTHONUNBUFFERED=1
+  export XTL_COORDINATOR=${XTL_COORDINATOR:-auto} # the TPU tells JAX who is there
   mkdir -p "$site/files"
   cd "$site/files"
   echo "host $host, attempt $XTL_ATTEMPT: xtl $*" >>"$log"

@@ -23,7 +23,7 @@ Everything is a pure function of the counts and the seed, whatever the order of 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def draws(
     if empty:
         raise ValueError(f"no rows to resample for {empty}")
     found: dict[str, dict[str, np.ndarray]] = {}
-    for group in _sharing_ids(languages):
+    for group in sharing_ids(languages):
         # A group's draws depend on its own first name only, not on who else is there.
         rng = np.random.default_rng([seed, zlib.crc32(group[0].encode())])
         found |= _draw_together(
@@ -112,7 +112,7 @@ def draws(
     return {language: found[language] for language in languages}
 
 
-def _sharing_ids(languages: Mapping[str, Rows]) -> list[list[str]]:
+def sharing_ids(languages: Mapping[str, Iterable[str]]) -> list[list[str]]:
     """Languages in groups: two that share an id are in one group."""
     groups: list[tuple[list[str], set[str]]] = []
     for language, rows in languages.items():
@@ -148,7 +148,7 @@ def _draw_together(
         ],
         dtype=np.float64,
     )
-    sums = _resampled_sums(
+    sums = resampled_sums(
         table,
         totals=[i * len(names) + names.index("total") for i in range(len(languages))],
         resamples=resamples,
@@ -166,10 +166,13 @@ def _draw_together(
     return found
 
 
-def _resampled_sums(
+def resampled_sums(
     table: np.ndarray, *, totals: list[int], resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Sums of resampled rows, [resamples, columns]; no column of `totals` is 0.
+
+    The number of rows, the columns of `totals` and the generator's state decide which
+    rows are drawn: tables that agree in them are drawn alike.
 
     Where languages share only some ids, a resample may draw none of a small language:
     such a resample has no value and is drawn again.

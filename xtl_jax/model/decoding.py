@@ -93,10 +93,15 @@ class Prefix(NamedTuple):
 
 
 def encode(
-    config: ModelConfig, params: Any, inputs: Int[Array, "batch length"]
+    config: ModelConfig,
+    params: Any,
+    inputs: Int[Array, "batch length"],
+    addition: Float[Array, "batch length embed"] | None = None,
 ) -> tuple[Array, Float[Array, "batch 1 1 length"]]:
     """Encoded inputs, and the mask that decoding sees them through."""
-    encoded: Any = T5(config).apply({"params": params}, inputs, method="encode")
+    encoded: Any = T5(config).apply(
+        {"params": params}, inputs, addition=addition, method="encode"
+    )
     return encoded, mask_bias(inputs > 0)[:, None, None, :]
 
 
@@ -212,6 +217,7 @@ def decode(
     sampling: Sampling = GREEDY,
     prefix: Int[Array, "batch forced"] | None = None,
     numbers: Int[Array, " batch"] | None = None,
+    addition: Float[Array, "batch length embed"] | None = None,
 ) -> Decoded:
     """One text a row: the most probable next id again and again, or drawn ones.
 
@@ -225,8 +231,9 @@ def decode(
         sampling: how ids are drawn; by default the most probable is taken.
         prefix: ids that the text begins with; they have log-probability 0.
         numbers: of the rows, by which they draw; by default their places.
+        addition: to the vectors of the inputs.
     """
-    encoded, cross_bias = encode(config, params, inputs)
+    encoded, cross_bias = encode(config, params, inputs, addition)
     params = with_layers_apart(params)
     batch = inputs.shape[0]
 

@@ -51,10 +51,15 @@ class Stack(nn.Module):
             self.pooler = FirstToken(config)
 
     def __call__(
-        self, tokens: Array, mask: Array, segments: Array, positions: Array
+        self,
+        tokens: Array,
+        mask: Array,
+        segments: Array,
+        positions: Array,
+        addition: Array | None = None,
     ) -> tuple[Array, Array]:
         """The last states, and all of them [layers + 1, batch, length, embed]."""
-        x = self.embeddings(tokens, segments, positions)
+        x = self.embeddings(tokens, segments, positions, addition)
         bias = mask_bias(mask[:, None, None, :] > 0)
         last, states = self.layers(x, bias)
         return last, jnp.concatenate([x[None], states], axis=0)
@@ -78,6 +83,7 @@ class Encoder(nn.Module):
         mask: Int[Array, "batch length"] | None = None,
         segments: Int[Array, "batch length"] | None = None,
         positions: Int[Array, "batch length"] | None = None,
+        addition: Float[Array, "batch length embed"] | None = None,
     ) -> tuple[
         Float[Array, "batch length embed"], Float[Array, "states batch length embed"]
     ]:
@@ -88,6 +94,7 @@ class Encoder(nn.Module):
             mask: 1 for real tokens; None: what is not `config.pad_id`.
             segments: segment ids; None: all 0.
             positions: rows of the position table; None: as the architecture counts.
+            addition: to the word vectors, such as noise.
 
         Raises:
             UserError: longer than the position table.
@@ -104,7 +111,7 @@ class Encoder(nn.Module):
             segments = jnp.zeros_like(tokens)
         if positions is None:
             positions = token_positions(config, tokens)
-        return self.encoder(tokens, mask, segments, positions)
+        return self.encoder(tokens, mask, segments, positions, addition)
 
     def pooled(
         self,
@@ -123,6 +130,7 @@ class Encoder(nn.Module):
         mask: Int[Array, "batch *choices length"] | None = None,
         segments: Int[Array, "batch *choices length"] | None = None,
         places: Int[Array, "batch places"] | None = None,
+        addition: Float[Array, "batch *choices length embed"] | None = None,
     ) -> Array:
         """What a head says, float32.
 
@@ -134,6 +142,8 @@ class Encoder(nn.Module):
             places: of a masked LM: only the logits at these places of each row, because
                 those of all would be the largest array of a step.
 
+            addition: to the word vectors, as `states` has it.
+
         Returns:
             classification [batch, outputs], choice [batch, choices], span [batch,
             length, 2] (first and last token), tagging [batch, length, outputs], masked
@@ -143,21 +153,27 @@ class Encoder(nn.Module):
         others = (
             None if x is None else x.reshape(-1, shape[-1]) for x in (mask, segments)
         )
-        x = self.states(tokens.reshape(-1, shape[-1]), *others)[0]
+        if addition is not None:
+            addition = addition.reshape(-1, *addition.shape[-2:])
+        x, states = self.states(
+            tokens.reshape(-1, shape[-1]), *others, addition=addition
+        )
+        states = states[1:]  # what is before the first layer is no layer's
         if places is not None:
             x = jnp.take_along_axis(x, places[..., None], axis=1)
-        logits = self.heads(x, head, self.encoder.embeddings.word)
+            states = jnp.take_along_axis(states, places[None, ..., None], axis=2)
+        logits = self.heads(x, head, self.encoder.embeddings.word, states)
         if self.config.head(head).kind == "choice":
             return logits.reshape(shape[:-1])
         return logits
 
     def everything(self, tokens: Array) -> None:
         """Calls each part once, so that each makes its parameters."""
-        x, _ = self.states(tokens)
+        x, states = self.states(tokens)
         if self.config.pooler:
             self.encoder.pooler(x)
         for head in self.config.task_heads:
-            self.heads(x, head.name, self.encoder.embeddings.word)
+            self.heads(x, head.name, self.encoder.embeddings.word, states[1:])
 
 
 def token_positions(

@@ -24,6 +24,7 @@ from xtl_jax.errors import UserError, near
 from xtl_jax.model.sizes import Dtype, Remat, check_numerics, vocabulary_rows
 
 HeadKind = Literal["classification", "choice", "span", "tagging", "masked_lm"]
+HeadLayers = Literal["last", "mixture", "attention"]
 Architecture = Literal["xlm-roberta", "bert"]
 
 # A head's name is part of array names, which are joined by dots and slashes.
@@ -39,11 +40,14 @@ class Head:
         kind: "classification" of a text or a pair, "choice" of one of several texts,
             "span" of the answer in a text, "tagging" of each token, "masked_lm".
         labels: of classification and tagging: what each output means.
+        layers: what it reads: the "last" layer's states, or all layers' in a learned
+            "mixture" or by "attention" over them (`heads.OverLayers`).
     """
 
     name: str
     kind: HeadKind
     labels: tuple[str, ...] = ()
+    layers: HeadLayers = "last"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -55,6 +59,11 @@ class Head:
         if self.kind not in get_args(HeadKind):
             raise UserError(
                 f"Head.kind must be one of {get_args(HeadKind)}, got {self.kind!r}"
+            )
+        if self.layers not in get_args(HeadLayers):
+            raise UserError(
+                f"Head.layers must be one of {get_args(HeadLayers)}, got "
+                f"{self.layers!r}"
             )
         labelled = self.kind in ("classification", "tagging")
         if labelled != bool(self.labels):
@@ -215,6 +224,9 @@ class EncoderConfig:
         layer = 4 * dense + 2 * norm + 2 * embed * mlp + mlp + embed
         found = tables + norm + self.layers * layer + (dense if self.pooler else 0)
         for head in self.task_heads:
+            found += {"mixture": self.layers, "attention": 2 * dense}.get(
+                head.layers, 0
+            )
             if head.kind == "masked_lm":
                 found += dense + norm + self.vocab
                 continue
@@ -244,6 +256,9 @@ class EncoderConfig:
                 answers = embed * embed + embed * chosen.outputs
             else:
                 answers = length * embed * chosen.outputs
+            read = 1 if has_dense(chosen) else length
+            if chosen.layers == "attention":  # a query, and a key of each layer
+                answers += read * (self.layers + 1) * embed * embed
         return 6.0 * (weights + scores + answers)
 
 

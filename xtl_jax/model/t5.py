@@ -249,9 +249,20 @@ class T5(nn.Module):
         self.decoder = Decoder(self.config, self.mode)
         self.logits_dense = Head(self.config)
 
-    def encode(self, tokens: Array, segments: Array | None = None) -> Array:
-        """[batch, length] ids to [batch, length, embed] encoded inputs."""
-        return self.encoder(self.token_embedder(tokens), _segments(tokens, segments))[0]
+    def encode(
+        self,
+        tokens: Array,
+        segments: Array | None = None,
+        addition: Array | None = None,
+    ) -> Array:
+        """[batch, length] ids to [batch, length, embed] encoded inputs.
+
+        `addition` is added to the tokens' vectors.
+        """
+        x = self.token_embedder(tokens)
+        if addition is not None:
+            x = x + addition.astype(x.dtype)
+        return self.encoder(x, _segments(tokens, segments))[0]
 
     def encoder_states(self, tokens: Array) -> tuple[Array, Array]:
         """Encoded inputs, and [layers + 1, batch, length, embed] before the last norm.
@@ -262,15 +273,15 @@ class T5(nn.Module):
         encoded, states = self.encoder(x, _segments(tokens, None))
         return encoded, jnp.concatenate([x[None], states], axis=0)
 
-    def hidden(self, batch: dict[str, Array]) -> Array:
+    def hidden(self, batch: dict[str, Array], addition: Array | None = None) -> Array:
         """States before the head for a batch of model features (`data/features.py`).
 
         What is padding in the decoder is told by the *targets*: its inputs begin with
-        id 0 without being padding.
+        id 0 without being padding. `addition` is added to the vectors of the inputs.
         """
         inputs = batch["encoder_input_tokens"]
         segments = _segments(inputs, batch.get("encoder_segment_ids"))
-        return self.hidden_after(self.encode(inputs, segments), batch)
+        return self.hidden_after(self.encode(inputs, segments, addition), batch)
 
     def hidden_after(self, encoded: Array, batch: dict[str, Array]) -> Array:
         """As `hidden`, from inputs that are encoded already."""

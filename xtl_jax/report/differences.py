@@ -72,23 +72,14 @@ def resample(values: Mapping[str, tuple[PerExample, PerExample]]) -> Differences
         values: by language, the values of the two arms; the same ids in both.
     """
     from xtl_jax.metrics import bootstrap
-    from xtl_jax.metrics.metric import Metric, percent
+    from xtl_jax.metrics.comparisons import MEAN, rows_of
 
-    mean = Metric(
-        name="mean",
-        primary="value",
-        keys=("value",),
-        counts=lambda value, **_: {"total": 1.0, "value": value},
-        combine=lambda sums: {"value": percent(sums["value"], total=sums["total"])},
-    )
     sides = {
-        f"{language}/{side}": {
-            key: mean.counts(value) for key, value in both[side].items()
-        }
+        f"{language}/{side}": rows_of(both[side])
         for language, both in values.items()
         for side in (0, 1)
     }
-    draws = bootstrap.draws(sides, metric=mean, resamples=RESAMPLES, seed=SEED)
+    draws = bootstrap.draws(sides, metric=MEAN, resamples=RESAMPLES, seed=SEED)
     return Differences(
         points={
             language: 100.0 * (_mean(second) - _mean(first))

@@ -69,6 +69,9 @@ def headline(arms: Sequence[RunResults]) -> list[Setting]:
         values = tuple(_filled(pattern, table) for table in tables)
         if any(values):
             made.append(Setting(name=title, values=values))
+    times = tuple(_time(arm) for arm in arms)
+    if any(times):
+        made.append(Setting(name="Time of training", values=times))
     scored = tuple(_scored(arm) for arm in arms)
     return [*made, Setting(name="Scored checkpoint", values=scored)]
 
@@ -130,6 +133,21 @@ def _filled(pattern: str, table: Mapping[str, str]) -> str | None:
 def _scored(arm: RunResults) -> str | None:
     steps = sorted({score.step for score in arm.scores if score.step is not None})
     return ", ".join(f"step {step}" for step in steps) or None
+
+
+def _time(arm: RunResults) -> str | None:
+    """What all its training steps took, waiting for data included."""
+    seconds = sum(
+        entry["seconds"]
+        for run in arm.runs
+        for entry in run.log
+        if entry.get("kind") == "train" and "seconds" in entry
+    )
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if not seconds:
+        return None
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _written(value: Any) -> str:

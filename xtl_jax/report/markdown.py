@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from xtl_jax.report import facts, wording
+from xtl_jax.report import facts, robustness, wording
 from xtl_jax.report.benchmarks import benchmark_tables
-from xtl_jax.report.cells import metric_title
+from xtl_jax.report.cells import Cell, metric_title
 from xtl_jax.report.results import RunResults
 from xtl_jax.report.sheet import Entry, benchmark_sheet, sheet
 from xtl_jax.report.tables import FamilyTable
@@ -66,6 +66,8 @@ def render(
                     [list(map(_written, row)) for row in entries],
                 )
             )
+    for found in robustness.tables(arms):
+        parts += _attacked(found)
     runs = [run for arm in arms for run in arm.runs]
     commands = [(run.label, facts.command(run)) for run in runs]
     shown = [
@@ -74,6 +76,40 @@ def render(
     if shown:
         parts += ["## Run it again", "\n".join(shown)]
     return "\n\n".join(parts) + "\n"
+
+
+def _attacked(table: robustness.RobustnessTable) -> list[str]:
+    """A family under attack: a row an attack, then gaps by language."""
+
+    def written(cell: Cell) -> str:
+        return f"{wording.number(cell.value)} {wording.interval(cell)}".strip()
+
+    head = ["attack", "languages", "clean", "attacked", "gap", "success", "queries"]
+    means = [
+        [
+            row.title,
+            row.code,
+            *map(written, (row.clean, row.attacked, row.gap)),
+            wording.number(row.success),
+            wording.number(row.queries),
+        ]
+        for row in table.means
+    ]
+    gaps = []
+    for code, name in table.languages:
+        cells = [table.row(mean.attack, code) for mean in table.means]
+        shown = ["not applied" if c is None else written(c.gap) for c in cells]
+        gaps.append([f"{name} {code}", *shown])
+    return [
+        f"## {escape(table.family)} under attack: {escape(table.arm)}",
+        f"{escape(metric_title(table.primary))}, percent, {escape(table.split)} split: "
+        "means over the languages and examples that an attack applies to; gap is clean "
+        "minus attacked, its interval paired by example; success is the share of right "
+        "answers that became wrong; queries are those for each example.",
+        _table(head, means),
+        "Gap by language:",
+        _table(["language", *(row.title for row in table.means)], gaps),
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -14,7 +14,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xtl_jax.report import facts, languages, learning, mistakes, plots, wording
+from xtl_jax.report import (
+    facts,
+    languages,
+    learning,
+    mistakes,
+    plots,
+    robustness,
+    wording,
+)
 from xtl_jax.report.benchmarks import benchmark_tables
 from xtl_jax.report.cells import AverageRow, Cell, LanguageRow, metric_title
 from xtl_jax.report.results import RunResults
@@ -111,6 +119,10 @@ def render(
             if table.rows
         },
         grids={table.family: _grid(table) for table in tables if table.pairs},
+        attacked=[
+            (table, _attack_chart(table, markupsafe.Markup))
+            for table in robustness.tables(arms)
+        ],
         panels=[
             (panel, markupsafe.Markup(_curves(panel)))
             for panel in learning.panels(runs)
@@ -174,6 +186,33 @@ def _chart(table: FamilyTable, markup: Any) -> Chart:
             )
             for group in table.groups
         },
+    )
+
+
+def _attack_chart(table: robustness.RobustnessTable, markup: Any) -> Chart:
+    """Two bars an attack, clean and attacked, means over its languages."""
+    reach = [
+        bound
+        for row in table.means
+        for cell in (row.clean, row.attacked)
+        if cell.value is not None
+        for bound in (cell.value, *(cell.interval or ()))
+    ]
+    end = plots.axis_end(reach)
+
+    def bar(row: robustness.AttackRow) -> Bar:
+        cells = (row.clean, row.attacked)
+        clean, attacked = map(wording.number, (row.clean.value, row.attacked.value))
+        said = f"{row.title}: clean {clean}, attacked {attacked}"
+        drawn = plots.bars(cells, end=end, chance=None, description=said)
+        return Bar(title=row.title, code=row.code, cells=cells, drawing=markup(drawn))
+
+    return Chart(
+        end=end,
+        ticks=tuple(plots.axis_ticks(end)),
+        chance=False,
+        bars=tuple(map(bar, table.means)),
+        groups={},
     )
 
 

@@ -5,6 +5,7 @@
     scores/*.json       how good it is: one file a task and language
     scores/summary.json averages over the languages of a family
     predictions/*.jsonl what the model wrote, for the wrong examples
+    robustness/summary.json what attacks cost, where there were any
 
 `cli/report.py` opens the files; this module says which keys they must have and turns
 them into `RunResults`. Runs compared in one report are *arms*; the first is the
@@ -113,6 +114,10 @@ class RunResults:
     predictions: Mapping[str, Sequence[Record]]  # "mlqa.ar" -> records
     notes: tuple[str, ...] = ()  # what is missing or broken, for the reader
     parts: tuple[RunResults, ...] = ()  # the runs it was joined from, if it was
+    # Family to attack to what it cost (`report/robustness.py`).
+    robustness: Mapping[str, Mapping[str, Any]] = dataclasses.field(
+        default_factory=dict
+    )
 
     @property
     def runs(self) -> tuple[RunResults, ...]:

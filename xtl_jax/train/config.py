@@ -14,9 +14,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
+from xtl_jax import storage
 from xtl_jax.errors import UserError, near
+from xtl_jax.model.encoder_sizes import HeadLayers
 from xtl_jax.model.sizes import Lora
+from xtl_jax.train import settings
 
+TaggedPiece = Literal["first", "text"]
 Optimizer = Literal["adafactor", "adamw"]
 Schedule = Literal["constant", "linear", "rsqrt"]
 Classify = Literal["generate", "rank"]
@@ -30,10 +34,13 @@ MUTABLE = frozenset(
         *("log_period", "save_period", "eval_period", "keep", "eval_examples"),
         *("evaluate", "evaluate_examples", "predict_batch_size", "decode_length"),
         *("classify", "rank_by", "embed_layer", "embed_prefix"),
+        *("smoothing_sigma", "smoothing_samples", "smoothing_confidence"),
+        *("smoothing_seed",),
         *("head", "answer_n_best", "answer_length", "null_threshold"),
         *("beams", "length_penalty", "beam_rule"),
         *("temperature", "top_k", "top_p", "sampling_seed"),
         *("initial_checkpoint", "vocabulary"),
+        *("attacks", "attack_budget", "attack_seed", "attack_lexicons"),
     }
 )
 
@@ -78,11 +85,34 @@ class RunConfig:
         loss_normalizing_factor: the summed loss is divided by it: 0 by nothing, as T5X
             does by default; 234496 for the public mT5 checkpoints; "tokens" by the
             target tokens of the batch (T5X's NUM_REAL_TARGET_TOKENS).
+        perturbation: what is added to the vectors of the input tokens in training
+            (`train/perturbation.py`): "none", "pgd", "freelb", "gaussian", "uniform".
+        perturbation_radius: how long it may be; of "gaussian" the standard deviation of
+            each number.
+        perturbation_norm: "l2" or "linf" says what "long" means,
+        perturbation_over: "token" or "example" whose length it is.
+        perturbation_steps: of ascent, which "pgd" and "freelb" make.
+        perturbation_step_size: length of a step of ascent.
+        perturbation_start: radius of the ball in which ascent begins; 0: clean inputs.
+        augmentation: attacks on training rows before they are cached
+            (`attacks/augment.py`), each with its settings behind colons:
+            `character_noise:budget=0.2`; a lexicon is one of `attack_lexicons`.
+        augmentation_share: of the rows that are attacked.
+        augmentation_seed: of which rows, and of attacks that name none.
+        head_layers: of encoders: what heads read: the "last" layer's states, a learned
+            "mixture" of all layers', or "attention" over them (`model/heads.py`).
+        contrastive_layer: of parallel text, which encoders learn from: the layer whose
+            vectors of a sentence and its translation are brought together
+            (`train/contrast.py`); -1 the last, 0 the embedding.
+        contrastive_temperature: their similarities are divided by it.
+        contrastive_weight: factor of their loss.
         log_period, save_period, eval_period: steps between two.
         keep: newest checkpoints kept, the one with the best dev score besides.
         window_stride: of encoders: context tokens that two windows of a long context
             share.
         question_length: of encoders: tokens of a question at most, beside its context.
+        tagged_piece: of encoders: the piece of a word that has its tag, the "first" as
+            in XTREME, or the first "text", which is no lone word mark.
         dev_task: task whose English validation split is evaluated by `eval_period`; ""
             takes `task` where it is a single task, "none" evaluates nothing.
         eval_examples: examples of it.
@@ -115,6 +145,17 @@ class RunConfig:
         answer_length: of a span head: tokens of an answer at most.
         null_threshold: of a span head: how far the score of "no answer" must be above
             the best answer's, where questions may have none.
+        attacks: that evaluation sets are predicted under too, each `NAME` with its own
+            settings behind colons (`attacks/named.py`): `worst_of:character_noise:k=8`.
+        attack_budget: of attacks that name none; 0 takes each one's default.
+        attack_seed: of attacks that name none.
+        attack_lexicons: files in MUSE's format by languages, `{"de-en": "path"}`.
+        smoothing_sigma: of an encoder's classifications: answers are those of a vote
+            under Gaussian noise of this deviation on the vectors of the tokens, with a
+            certified radius (`infer/smooth.py`); 0: no noise.
+        smoothing_samples: draws of noise for each example, and 100 more.
+        smoothing_confidence: with which a radius is right.
+        smoothing_seed: of the noise.
         data_dir: folder of original release files.
         cache_dir: folder of tokenised examples; "" is inside the user's cache folder.
         files: release files under other names, `{"squad_v1/train": "path"}`.
@@ -147,12 +188,27 @@ class RunConfig:
     z_loss: float = 1e-4
     label_smoothing: float = 0.0
     loss_normalizing_factor: float | Literal["tokens"] = 0.0
+    perturbation: settings.Method = "none"
+    perturbation_radius: float = 0.0
+    perturbation_norm: settings.Norm = "l2"
+    perturbation_over: settings.Over = "example"
+    perturbation_steps: int = 3
+    perturbation_step_size: float = 0.0
+    perturbation_start: float = 0.0
+    augmentation: tuple[str, ...] = ()
+    augmentation_share: float = 0.5
+    augmentation_seed: int = 0
+    head_layers: HeadLayers = "last"
+    contrastive_layer: int = -1
+    contrastive_temperature: float = 0.05
+    contrastive_weight: float = 1.0
     log_period: int = 10
     save_period: int = 1000
     eval_period: int = 1000
     keep: int = 2
     window_stride: int = 128
     question_length: int = 64
+    tagged_piece: TaggedPiece = "first"
     dev_task: str = ""
     eval_examples: int = 500
     evaluate: tuple[str, ...] = ()
@@ -174,6 +230,14 @@ class RunConfig:
     answer_n_best: int = 20
     answer_length: int = 30
     null_threshold: float = 0.0
+    smoothing_sigma: float = 0.0
+    smoothing_samples: int = 1000
+    smoothing_confidence: float = 0.999
+    smoothing_seed: int = 0
+    attacks: tuple[str, ...] = ()
+    attack_budget: float = 0.0
+    attack_seed: int = 0
+    attack_lexicons: Mapping[str, str] = dataclasses.field(default_factory=dict)
     data_dir: str = ""
     cache_dir: str = ""
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -186,6 +250,7 @@ class RunConfig:
         _whole(self, top_k=0, sampling_seed=0, lora_rank=0)
         _whole(self, window_stride=0, question_length=1)
         _choice(self, "optimizer", get_args(Optimizer))
+        _choice(self, "tagged_piece", get_args(TaggedPiece))
         _choice(self, "schedule", get_args(Schedule))
         _choice(self, "beam_rule", get_args(BeamRule))
         _choice(self, "classify", get_args(Classify))
@@ -220,7 +285,9 @@ class RunConfig:
                 "RunConfig.null_threshold must be a number, got "
                 f"{self.null_threshold!r}"
             )
+        storage.on_disk(self.cache_dir, what="RunConfig.cache_dir")
         _check_sampling(self)
+        _check_attacks(self)
         if not 0.0 <= self.warmup_share <= 1.0 or (
             self.warmup_share and self.warmup_steps
         ):
@@ -246,12 +313,22 @@ class RunConfig:
                 f"{self.optimizer}"
             )
         _check_lora(self)
+        settings.perturbation(self)
+        settings.contrast(self)
+        settings.check_smoothing(self)
+        _check_augmentation(self)
+        settings.choice(self, "head_layers", get_args(HeadLayers))
         factor = self.loss_normalizing_factor
         if factor != "tokens" and (not isinstance(factor, (int, float)) or factor < 0):
             raise UserError(
                 "RunConfig.loss_normalizing_factor must be a number (0: none) or "
                 f"'tokens', got {factor!r}"
             )
+
+    @property
+    def perturbed(self) -> settings.Perturbation | None:
+        """What is added to the vectors of inputs; None: nothing."""
+        return settings.perturbation(self)
 
     @property
     def lora(self) -> Lora | None:
@@ -275,15 +352,22 @@ class MeshConfig:
         model: parts of heads, feed-forward and vocabulary.
         slices: TPU slices, joined by the data centre's network; `data`, `fsdp` and
             `model` are the sizes inside one.
+        auto: `data`, `fsdp` and `model` are chosen: the fewest parts that fit.
     """
 
     data: int = 0
     fsdp: int = 1
     model: int = 1
     slices: int = 1
+    auto: bool = False
 
     def __post_init__(self) -> None:
         _whole(self, data=0, fsdp=1, model=1, slices=1)
+        if self.auto and (self.data, self.fsdp, self.model) != (0, 1, 1):
+            raise UserError(
+                "MeshConfig.auto chooses data, fsdp and model: leave them out, got "
+                f"data={self.data} fsdp={self.fsdp} model={self.model}"
+            )
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -328,6 +412,34 @@ def _check_lora(config: RunConfig) -> None:
             f"lora_rank={config.lora_rank} trains others: set one of them to its "
             "default"
         )
+
+
+def _check_augmentation(config: RunConfig) -> None:
+    if not config.augmentation:
+        return
+    from xtl_jax.attacks import augment  # most runs name no attack
+
+    augment.augmentation(
+        config.augmentation,
+        share=config.augmentation_share,
+        seed=config.augmentation_seed,
+    )
+
+
+def _check_attacks(config: RunConfig) -> None:
+    budget = config.attack_budget
+    if not isinstance(budget, (int, float)) or not 0 <= budget < math.inf:
+        raise UserError(
+            "RunConfig.attack_budget must be a number of at least 0 (0: the default of "
+            f"each attack), got {budget!r}"
+        )
+    _whole(config, attack_seed=0)
+    if not config.attacks:
+        return
+    from xtl_jax.attacks import named  # most runs name none
+
+    for text in config.attacks:
+        named.parse(text, budget=budget or None, seed=config.attack_seed)
 
 
 def _check_sampling(config: RunConfig) -> None:

@@ -14,6 +14,7 @@ most a fifth of a row's tokens, as 15 % are hidden.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ import jax.numpy as jnp
 from xtl_jax.model.encoder import Encoder
 from xtl_jax.model.encoder_sizes import EncoderConfig
 from xtl_jax.model.loss import LossSums, token_losses
+from xtl_jax.train import contrast, settings
 from xtl_jax.train.config import RunConfig
 from xtl_jax.train.step import Objective
 from xtl_jax.typing import Array, Float, Int
@@ -40,7 +42,8 @@ class LabelBatch:
         tokens: ids [batch, length]; of a choice [batch, choices, length].
         labels: class or option [batch]; first and last token [batch, 2]; of tags and
             hidden tokens [batch, length], -1 where there is none.
-        head: its name; decides which program is compiled.
+        head: its name, or that of the loss of pairs (`contrast.HEAD`); decides which
+            program is compiled.
     """
 
     tokens: Int[Array, "batch *choices length"]
@@ -50,16 +53,33 @@ class LabelBatch:
 
 def objective(config: EncoderConfig, run: RunConfig) -> Objective:
     """Loss sums of parameters, a `LabelBatch` and a key: for `make_train_step`."""
+    how = settings.contrast(run)
     drops = config.dropout_rate > 0 or (config.head_dropout_rate or 0) > 0
 
-    def sums(params: Any, batch: LabelBatch, key: Array) -> LossSums:
+    def sums(
+        params: Any, batch: LabelBatch, key: Array, addition: Array | None = None
+    ) -> LossSums:
+        dropout_key = key if drops else None
+        if batch.head == contrast.HEAD:
+            return contrast.sums(
+                *(config, params, batch.tokens),
+                key=dropout_key,
+                how=how,
+                addition=addition,
+            )
         return label_sums(
             *(config, params, batch),
-            key=key if drops else None,
+            key=dropout_key,
             label_smoothing=run.label_smoothing,
+            addition=addition,
         )
 
     return sums
+
+
+def input_segments(config: EncoderConfig) -> Callable[[LabelBatch], Array]:
+    """A function from a batch to 1 where an input has a token, 0 at padding."""
+    return lambda batch: (batch.tokens != config.pad_id).astype(jnp.int32)
 
 
 def other_heads(keys: tuple[str, ...], batch: LabelBatch) -> bool:
@@ -85,6 +105,7 @@ def label_sums(
     *,
     key: Array | None,
     label_smoothing: float = 0.0,
+    addition: Float[Array, "batch *choices length embed"] | None = None,
 ) -> LossSums:
     """Loss sums of a batch.
 
@@ -94,6 +115,7 @@ def label_sums(
         batch: of one of the heads.
         key: of dropout; None drops nothing.
         label_smoothing: probability given to all wrong classes together.
+        addition: to the vectors of the tokens (`train/perturbation.py`).
     """
     network = Encoder(config, "eval" if key is None else "train")
     kind = config.head(batch.head).kind
@@ -107,6 +129,7 @@ def label_sums(
         tokens,
         head=batch.head,
         places=places,
+        addition=addition,
         method="logits",
         rngs=None if key is None else {"dropout": key},
     )

@@ -45,12 +45,16 @@ class Work(NamedTuple):
     """One step's input: the batch on the device and where the feed stands after it."""
 
     batch: Any
-    real_tokens: int  # of this host's rows, inputs and targets, no padding
+    real_tokens: int  # inputs and targets, no padding; as if all parts were like this
     next_position: Any  # JSON values
 
 
 def to_device(
-    fed: Iterable[tuple[Any, Any]], mesh: Mesh, *, count: Callable[[Any], int]
+    fed: Iterable[tuple[Any, Any]],
+    mesh: Mesh,
+    *,
+    count: Callable[[Any], int],
+    shard: tuple[int, int] = (0, 1),
 ) -> Iterator[Work]:
     """Batches on the mesh, the next one under way while the last is computed on.
 
@@ -58,11 +62,12 @@ def to_device(
         fed: batches, each with where the feed stands after it.
         mesh: to lay them out on.
         count: tokens of a batch that are no padding.
+        shard: which part of each batch these are, and how many parts there are.
     """
-    put = sharding.put_batch(mesh)
+    put = sharding.put_batch(mesh, shard)
     waiting: Work | None = None
     for batch, position in fed:
-        work = Work(put(batch), count(batch), position)
+        work = Work(put(batch), count(batch) * shard[1], position)
         if waiting is not None:
             yield waiting
         waiting = work
@@ -80,7 +85,7 @@ def train(
     store: Store,
     observer: Observer,
     evaluate: Callable[[TrainState], Mapping[str, float]] | None,
-    stopping: Callable[[], bool],
+    stopping: Callable[[int], bool],
 ) -> tuple[TrainState, Outcome]:
     """Train up to `run.steps`, from wherever `state` is.
 
@@ -93,7 +98,7 @@ def train(
         store: where checkpoints go.
         observer: is told.
         evaluate: dev scores of a state, `score` among them (higher is better), or None.
-        stopping: whether to save and leave (SIGTERM).
+        stopping: of a step that was made, whether to save and leave (SIGTERM).
 
     Raises:
         UserError: the loss is not finite; the first bad tensor is named.
@@ -109,7 +114,7 @@ def train(
         tokens += item.real_tokens
         pending.append(output)
         observer.stepped(step)
-        last, stop = step == run.steps, stopping()
+        last, stop = step == run.steps, stopping(step)
         scores = None
 
         if step % run.log_period == 0 or last or stop:
@@ -152,7 +157,7 @@ def _summary(
         "accuracy_percent": 100.0 * total["correct"] / per_token,
         "gradient_norm": float(outputs[-1].gradient_norm),
         "target_tokens": total["tokens"],
-        "real_tokens": float(tokens * jax.process_count()),
+        "real_tokens": float(tokens),
         "steps": float(len(outputs)),
     }
 

@@ -22,6 +22,7 @@ import optax
 
 from xtl_jax.checkpoint import names, t5x
 from xtl_jax.errors import UserError
+from xtl_jax.hosts import arrays
 from xtl_jax.model import lora
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.train.config import RunConfig
@@ -177,7 +178,7 @@ def _moment_tree(
                 )
             found.append(moments[name])
         array = found[0] if entry.layers is None else np.stack(found)
-        return jax.device_put(array.astype(old.dtype), old.sharding)
+        return arrays.lay_out(array.astype(old.dtype), old.sharding)
 
     return names.nested((entry.path, moment(entry)) for entry in names.entries(config))
 

@@ -27,6 +27,7 @@ from jax.experimental import mesh_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from xtl_jax.errors import UserError
+from xtl_jax.hosts import arrays
 from xtl_jax.model import network
 from xtl_jax.model.network import AnyConfig
 from xtl_jax.train.config import MeshConfig
@@ -62,6 +63,8 @@ def mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
     Raises:
         UserError: the sizes do not fit the devices.
     """
+    if config.auto:
+        raise ValueError("MeshConfig.auto stands for a mesh: choose it first")
     everything = devices is None
     devices = jax.devices() if devices is None else list(devices)
     fixed = config.slices * config.fsdp * config.model
@@ -260,16 +263,26 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(("data", "fsdp")))
 
 
-def put_batch(mesh: Mesh) -> Callable[[Any], Any]:
-    """A function that lays this host's rows, of an array or a tree, over the mesh."""
+def put_batch(mesh: Mesh, shard: tuple[int, int] = (0, 1)) -> Callable[[Any], Any]:
+    """A function that lays rows, of an array or a tree, over the mesh.
+
+    Args:
+        mesh: to lay them on.
+        shard: which part of a batch this host's rows are, and how many parts there are;
+            by default every host has all rows, and its devices take theirs.
+    """
     place = batch_sharding(mesh)
 
     def put(rows: Any) -> Any:
-        return jax.tree.map(
-            lambda array: jax.make_array_from_process_local_data(place, array), rows
-        )
+        return jax.tree.map(lambda array: arrays.part(array, place, shard=shard), rows)
 
     return put
+
+
+def host_shard(mesh: Mesh) -> tuple[int, int]:
+    """The part of each batch that this host's devices take: `arrays.shard_of`."""
+    copies = mesh.shape["data"] * mesh.shape["fsdp"]
+    return arrays.shard_of(batch_sharding(mesh), copies=copies)
 
 
 def _names(path: tuple[Any, ...]) -> tuple[str, ...]:

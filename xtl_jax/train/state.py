@@ -10,6 +10,7 @@ import optax
 from flax import linen as nn
 from jax.sharding import Mesh
 
+from xtl_jax.hosts import arrays
 from xtl_jax.model import lora as loras
 from xtl_jax.model import network
 from xtl_jax.model.network import AnyConfig
@@ -91,7 +92,7 @@ def create(
     places = shardings(mesh, model, shapes(model, optimizer, lora=lora))
     if params is None:
         return jax.jit(fresh, out_shardings=places)(key), places
-    placed = jax.tree.map(jax.device_put, params, sharding.params_sharding(mesh, model))
+    placed = arrays.lay_out(params, sharding.params_sharding(mesh, model))
     return jax.jit(begun, out_shardings=places)(placed, key), places
 
 

@@ -5,6 +5,8 @@ is set. With microbatches the sums of the parts are added before that, so accumu
 computes what one large batch would, up to float32 rounding. Randomness is a key folded
 by the step: a restarted run drops what the unbroken run would have dropped.
 
+Where the run perturbs its inputs, `train/perturbation.py` makes the gradient.
+
 With LoRA the state holds what is trained, and the rest of the model is a third argument
 (`model/lora.py`).
 """
@@ -12,7 +14,7 @@ With LoRA the state holds what is trained, and the rest of the model is a third 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -22,13 +24,23 @@ from xtl_jax.model import lora as loras
 from xtl_jax.model.loss import LossSums, loss_sums
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.model.t5 import T5
+from xtl_jax.train import perturbation
 from xtl_jax.train.config import RunConfig
 from xtl_jax.train.state import TrainState
 from xtl_jax.typing import Array, Float, Int
 
 Batch = Any  # a pytree of arrays whose first axis is that of rows
-Objective = Callable[[Any, Batch, Array], LossSums]
 Kept = Callable[[tuple[str, ...], Batch], bool]
+
+
+class Objective(Protocol):
+    """Loss sums of parameters, a batch and a key."""
+
+    def __call__(
+        self, params: Any, batch: Batch, key: Array, addition: Array | None = None
+    ) -> LossSums:
+        """`addition` is added to the vectors of the input tokens."""
+        ...
 
 
 class StepOutput(NamedTuple):
@@ -52,13 +64,18 @@ def batch_loss(
     key: Array | None,
     z_loss: float,
     label_smoothing: float,
+    addition: Array | None = None,
 ) -> LossSums:
-    """Loss sums of a batch; with a key there is dropout."""
+    """Loss sums of a batch; with a key there is dropout.
+
+    `addition` is added to the vectors of the encoder's tokens.
+    """
     network = T5(model, "eval" if key is None else "train")
     variables = {"params": params}
     hidden: Any = network.apply(
         variables,
         batch,
+        addition,
         method="hidden",
         rngs=None if key is None else {"dropout": key},
     )
@@ -77,12 +94,20 @@ def batch_loss(
     )
 
 
+def input_segments(batch: dict[str, Array]) -> Int[Array, "batch length"]:
+    """Which example of its row an input token of mT5's belongs to; 0 is padding."""
+    tokens = batch["encoder_input_tokens"]
+    alone = (tokens > 0).astype(jnp.int32)
+    return batch.get("encoder_segment_ids", alone)
+
+
 def make_train_step(
     model: Any,
     run: RunConfig,
     optimizer: optax.GradientTransformation,
     *,
     objective: Objective | None = None,
+    segments: Callable[[Batch], Array] = input_segments,
     kept: Kept = lambda keys, batch: False,
 ) -> Callable[..., tuple[TrainState, StepOutput]]:
     """The step of a run; jit it with the shardings of its state.
@@ -94,30 +119,46 @@ def make_train_step(
         run: what decides the loss.
         optimizer: of the run.
         objective: loss sums of parameters, a batch and a key; mT5's by default.
+        segments: of a batch, the number of the example that an input token belongs to,
+            0 at padding.
         kept: whether a batch leaves a leaf of the state, told by its keys, as it is.
     """
 
-    def text_to_text(params: Any, batch: Batch, key: Array) -> LossSums:
+    def text_to_text(
+        params: Any, batch: Batch, key: Array, addition: Array | None = None
+    ) -> LossSums:
         return batch_loss(
             *(model, params, batch),
             key=key if model.dropout_rate > 0 else None,
             z_loss=run.z_loss,
             label_smoothing=run.label_smoothing,
+            addition=addition,
         )
 
-    loss_of = objective or text_to_text
+    loss_of: Objective = objective or text_to_text
+    how = run.perturbed
 
     def sums_and_gradient(
         params: Any, batch: Batch, key: Array, frozen: Any
     ) -> tuple[Any, Any]:
-        def summed(params: Any) -> tuple[Array, LossSums]:
+        def summed(
+            params: Any, addition: Array | None = None
+        ) -> tuple[Array, LossSums]:
             if run.lora is not None:
                 params = loras.merge(frozen, params, scale=run.lora.scale)
-            sums = loss_of(params, batch, key)
+            sums = loss_of(params, batch, key, addition)
             return sums.loss, sums
 
-        gradient, sums = jax.grad(summed, has_aux=True)(params)
-        return gradient, sums
+        if how is None:
+            return jax.grad(summed, has_aux=True)(params)
+        return perturbation.gradient(
+            summed,
+            params,
+            how=how,
+            segments=segments(batch),
+            width=model.embed,
+            key=key,
+        )
 
     def accumulated(
         params: Any, batch: Batch, key: Array, frozen: Any

@@ -29,6 +29,7 @@ from xtl_jax.data.readers.tagged import (
     parts_of_speech,
 )
 from xtl_jax.data.readers.texts import text_lines
+from xtl_jax.data.readers.translations import translations
 
 __all__ = [
     "DEFAULT",
@@ -57,4 +58,5 @@ __all__ = [
     "supertags",
     "tatoeba",
     "text_lines",
+    "translations",
 ]

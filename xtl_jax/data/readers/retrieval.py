@@ -46,7 +46,7 @@ def tatoeba(
     foreign, english = _by_suffix(
         paths, wanted=((language, ISO3[language]), ("en", "eng"))
     )
-    aligned = _suffix(english) == "eng"
+    aligned = suffix(english) == "eng"
     texts = [text for _, text in _sentences(english)]
     others = [text for _, text in _sentences(foreign)]
     if len(texts) != len(others):
@@ -144,7 +144,7 @@ def parallel(
         yield RetrievalRow(id=f"{language}-{id}", text=text, side="candidate")
 
 
-def _suffix(name: str) -> str:
+def suffix(name: str) -> str:
     """What a file name ends in, compression aside."""
     for suffix in sources.SUFFIXES[1:]:
         name = name.removesuffix(suffix)
@@ -157,7 +157,7 @@ def _by_suffix(
     """One file for each wanted ending, "" for an optional one that is not there."""
     found = []
     for suffixes in wanted:
-        names = [path for path in paths if _suffix(path) in suffixes]
+        names = [path for path in paths if suffix(path) in suffixes]
         if len(names) > 1 or (not names and optional not in suffixes):
             endings = " or ".join(f".{suffix}" for suffix in suffixes)
             raise UserError(
@@ -196,7 +196,7 @@ def _check_english(texts: Sequence[str], *, name: str) -> None:
         )
 
 
-def _columns(name: str) -> Iterator[tuple[int, str, str]]:
+def columns(name: str) -> Iterator[tuple[int, str, str]]:
     """Line number and the two columns of each line."""
     for number, line in _lines(name):
         cells = line.split("\t")
@@ -214,7 +214,7 @@ def _columns(name: str) -> Iterator[tuple[int, str, str]]:
 def _numbered(name: str, *, language: str | None = None) -> dict[str, str]:
     """Texts by their ids, in order; BUCC's ids begin with their language."""
     found: dict[str, str] = {}
-    for number, id, text in _columns(name):
+    for number, id, text in columns(name):
         place = f"line {number}"
         check_id(id, name=name, place=place)
         if language is not None and not id.startswith(f"{language}-"):
@@ -244,7 +244,7 @@ def _gold(
 ) -> dict[str, tuple[str, ...]]:
     """Partners of each query that has some."""
     partners: dict[str, tuple[str, ...]] = {}
-    for number, query, candidate in _columns(name):
+    for number, query, candidate in columns(name):
         for id, side, there in (
             (query, queries, "foreign"),
             (candidate, candidates, "English"),

@@ -1,0 +1,98 @@
+"""A study's gin files to its `StudyConfig`.
+
+    gin/studies/NAME/study.gin    what is the same at every scale
+    gin/studies/NAME/SCALE.gin    the rest; wins
+
+Both bind fields of `StudyConfig` and nothing else. `name` and `scale` are those of the
+folder and the file. Flags win over both; those that are not of the study
+(`--gin.RunConfig.batch_size=8`) hold for every stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple, get_args
+
+from xtl_jax.cli import config as configs
+from xtl_jax.cli.config import Binding
+from xtl_jax.errors import UserError, near
+from xtl_jax.studies.config import Scale, StudyConfig
+
+FOLDER = "studies"
+OWNER = "StudyConfig"
+COMMON = "study.gin"
+SCALES: tuple[str, ...] = get_args(Scale)
+
+
+class Asked(NamedTuple):
+    """A study, and what flags set in every one of its stages."""
+
+    config: StudyConfig
+    overrides: tuple[Binding, ...]
+
+
+def folders(search: Sequence[str] = ()) -> dict[str, pathlib.Path]:
+    """Every study, by name: packaged ones, and those of further folders, which win."""
+    found: dict[str, pathlib.Path] = {}
+    for place in (configs.folder() / FOLDER, *map(pathlib.Path, search)):
+        for path in sorted(place.glob(f"*/{COMMON}")):
+            found[path.parent.name] = path.parent
+    return dict(sorted(found.items()))
+
+
+def load(name: str, *, scale: str, arguments: argparse.Namespace) -> Asked:
+    """A study at a scale.
+
+    Args:
+        name: of the study.
+        scale: one of its files.
+        arguments: with `gin_search_path` and `gin` (flags).
+
+    Raises:
+        UserError: no such study or scale, or fields that are missing or wrong.
+    """
+    known = folders(arguments.gin_search_path)
+    if name not in known:
+        raise UserError(
+            f"no study {name!r}; near: {near(name, known)}; there are: "
+            f"{', '.join(known)}"
+        )
+    path = known[name] / f"{scale}.gin"
+    if not path.is_file():
+        has = [each for each in SCALES if (known[name] / f"{each}.gin").is_file()]
+        raise UserError(
+            f"study {name!r} has no scale {scale!r}; it has: {', '.join(has)}"
+        )
+    values: dict[str, Any] = {"name": name, "scale": scale}
+    for file in (known[name] / COMMON, path):
+        text = file.read_text(encoding="utf-8")
+        for binding in configs.parse(text, source=str(file)):
+            if binding.owner != OWNER or binding.field in ("name", "scale"):
+                raise UserError(
+                    f"{binding.place} sets {binding.owner}.{binding.field}: the files "
+                    "of a study set fields of StudyConfig, but for name and scale, "
+                    "which those of the folder and the file are"
+                )
+            values[binding.field] = binding.value
+    overrides = []
+    for binding in configs.bindings(arguments):
+        if binding.owner == OWNER:
+            values[binding.field] = binding.value
+        else:
+            overrides.append(binding)
+    missing = [
+        f"{OWNER}.{field.name}"
+        for field in dataclasses.fields(StudyConfig)
+        if field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+        and field.name not in values
+    ]
+    if missing:
+        raise UserError(
+            f"study {name!r} at scale {scale!r} has no value of {', '.join(missing)}; "
+            f"give them in {path}"
+        )
+    return Asked(StudyConfig(**values), tuple(overrides))

@@ -1,0 +1,223 @@
+"""Paths of files that may lie in a bucket: `gs://BUCKET/NAME` beside those on a disk.
+
+`at` gives an object for either, with the methods of `pathlib`. A bucket is no disk:
+
+- An object appears when all of it has been sent, and takes the place of the one before
+  at once. So `put` is whole or not at all, as a rename is on a disk.
+- Nothing can be added to an object. `Growing` keeps what it has and sends it again.
+- There are no locks. Of two processes that write one name the later one wins.
+- There are no folders: one is there when something in it is.
+
+Buckets are reached through `gcsfs`, the extra `gcs`; where that is not installed,
+through TensorFlow if it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pathlib
+import re
+import threading
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from xtl_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    AnyPath = pathlib.Path | epath.Path
+
+_REMOTE = re.compile("[a-z][a-z0-9]*://")
+Place = TypeVar("Place", bound="AnyPath")
+SECONDS = 5.0  # between two sendings of what grows
+
+_reached: set[str] = set()  # buckets that have answered
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is none of this machine's.
+
+    Example:
+        >>> is_remote("gs://bucket/run"), is_remote("runs/squad")
+        (True, False)
+    """
+    return bool(_REMOTE.match(os.fspath(path)))
+
+
+def at(path: str | os.PathLike[str]) -> AnyPath:
+    """The object that reads and writes a path.
+
+    Raises:
+        UserError: it is in a bucket that does not answer, or whose client is not
+            installed. A bucket is asked once.
+
+    Example:
+        >>> at("runs/squad") == pathlib.Path("runs/squad")
+        True
+    """
+    if not is_remote(path):
+        return pathlib.Path(path)
+    from etils import epath
+
+    found = epath.Path(path)
+    bucket = "/".join(str(found).split("/")[:3])
+    if bucket not in _reached:
+        with told(found):
+            found.exists()
+        _reached.add(bucket)
+    return found
+
+
+def on_disk(path: str, *, what: str) -> str:
+    """`path`, unless it is in a bucket.
+
+    Raises:
+        UserError: it is; `what` names the setting.
+    """
+    if is_remote(path):
+        raise UserError(
+            f"{what} {path} is in a bucket, but its files are mapped into memory and "
+            "need a disk: give a local folder; what is there already can be copied: "
+            f"gcloud storage cp -r '{path.rstrip('/')}/*' FOLDER"
+        )
+    return path
+
+
+def absolute(path: Place) -> Place:
+    """From the root on; `epath` takes `gs://` for a folder here.
+
+    Example:
+        >>> from etils import epath
+        >>> str(absolute(epath.Path("gs://bucket/run")))
+        'gs://bucket/run'
+    """
+    return path if is_remote(path) else path.absolute()
+
+
+def resolved(path: Place) -> Place:
+    """The one name of a place, without links."""
+    return path if is_remote(path) else path.resolve()
+
+
+def put(path: str | os.PathLike[str], data: bytes) -> None:
+    """Make `data` the content of an object in a bucket, at once.
+
+    Raises:
+        UserError: it cannot be written; what was there before is untouched.
+    """
+    target = at(path)
+    with told(target):
+        target.write_bytes(data)
+
+
+def append(path: AnyPath) -> IO[Any] | Growing:
+    """A file to add bytes to: with `flush` they are on a disk, in a bucket soon."""
+    return Growing(path) if is_remote(path) else path.open("ab")
+
+
+class Growing:
+    """An object that is added to: kept here, and sent whole every few seconds.
+
+    Whoever is killed loses what was written in the last `seconds`. A sending that fails
+    is made again with the next one; the last one, of `close`, must succeed.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, seconds: float = SECONDS
+    ) -> None:
+        """Go on after what the object holds, if it is there."""
+        self._path = at(path)
+        with told(self._path):
+            there = self._path.exists()
+            self._content = bytearray(self._path.read_bytes() if there else b"")
+        self._sent = len(self._content) if there else -1
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._sender = threading.Thread(
+            target=self._send_often, args=(seconds,), daemon=True
+        )
+        self._sender.start()
+
+    def write(self, data: bytes) -> int:
+        """Add to the end."""
+        with self._lock:
+            self._content += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing to do: what was written is sent soon anyway."""
+
+    def close(self) -> None:
+        """Send the rest.
+
+        Raises:
+            UserError: that failed.
+        """
+        if not self._closing.is_set():
+            self._closing.set()
+            self._sender.join()
+            self._send()
+
+    def _send_often(self, seconds: float) -> None:
+        while not self._closing.wait(seconds):
+            with contextlib.suppress(UserError):
+                self._send()
+
+    def _send(self) -> None:
+        with self._lock:
+            content = bytes(self._content)
+        if len(content) != self._sent:
+            put(self._path, content)
+            self._sent = len(content)
+
+
+@contextlib.contextmanager
+def told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Errors of a bucket's client, which has many kinds, as one that says what to do.
+
+    A file that is not there stays a `FileNotFoundError`, and a path on a disk keeps all
+    of its errors.
+    """
+    name = os.fspath(path)
+    try:
+        yield
+    except (UserError, FileNotFoundError, IsADirectoryError):
+        raise
+    except ImportError as error:
+        if not is_remote(name):
+            raise
+        extra = "pip install 'xtl_jax[gcs]'" if name.startswith("gs://") else error
+        raise UserError(
+            f"{name}: the client of this bucket is not installed: {extra}"
+        ) from error
+    except Exception as error:
+        if not is_remote(name):
+            raise
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise UserError(
+            f"{name}: the bucket refused or did not answer ({type(error).__name__}: "
+            f"{reason}); see if `gcloud storage ls {name}` can read it; credentials "
+            f"come from `gcloud auth application-default login`{_advice()}"
+        ) from error
+
+
+def _advice() -> str:
+    if importlib.util.find_spec("gcsfs") is not None:
+        return ""
+    return ", its own client from `pip install 'xtl_jax[gcs]'`"
+
+
+def prepare() -> None:
+    """Settings of this process for buckets; to be called before any is used.
+
+    Where `gcsfs` is installed it is taken, so that no host imports TensorFlow to write
+    a file; and it lists a folder anew each time, since other hosts write there too.
+    """
+    if importlib.util.find_spec("gcsfs") is not None:
+        import fsspec.config
+
+        os.environ.setdefault("EPATH_USE_TF", "0")
+        fsspec.config.conf.setdefault("gcs", {}).setdefault("use_listings_cache", False)
