@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory):
+def learnt(tmp_path_factory, optax_promotes):
     """A small encoder that tells paraphrases of the toy world apart, in English."""
     from xtl_jax.cli import main
     from xtl_jax.data import vocabulary
