@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -108,7 +109,7 @@ def test_a_run_trains_on_the_mesh_that_is_chosen(xtl, trained, tmp_path):
 
 
 HOST = """
-import os, sys, jax
+import os, sys, time, jax
 jax.distributed.initialize(os.environ["XTL_AT"], 2, int(sys.argv[1]))
 from tests.cli.test_auto_mesh import _chosen
 from xtl_jax.cli import auto_mesh
@@ -117,9 +118,14 @@ room = {room}  # bytes that each host thinks that it has
 auto_mesh._memory = lambda local: room[jax.process_index()]
 try:
     mesh = _chosen()
-    print(mesh.data, mesh.fsdp, mesh.model)
+    print(mesh.data, mesh.fsdp, mesh.model, flush=True)
 except UserError as error:
-    print(error)
+    print(error, flush=True)
+# What JAX does at the end of hosts is not looked at here, and may take minutes.
+open(sys.argv[2] + sys.argv[1], "w").close()
+while not os.path.exists(sys.argv[2] + str(1 - int(sys.argv[1]))):
+    time.sleep(0.02)
+os._exit(0)
 """
 
 
@@ -130,7 +136,7 @@ except UserError as error:
         ((2**10, 2**30), ("No setting would do", "the first host found no mesh")),
     ],
 )
-def test_all_hosts_take_what_the_first_chooses(room, said):
+def test_all_hosts_take_what_the_first_chooses(room, said, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         at = f"127.0.0.1:{free.getsockname()[1]}"
@@ -142,16 +148,19 @@ def test_all_hosts_take_what_the_first_chooses(room, said):
         "PYTHONPATH": os.pathsep.join([".", "tasks", os.environ.get("PYTHONPATH", "")]),
     }
     environment.pop("XLA_FLAGS", None)
-    hosts = [
-        subprocess.Popen(
-            [sys.executable, "-c", HOST.format(room=room), str(number)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(2)
-    ]
-    for host, words in zip(hosts, said, strict=True):
-        out, err = host.communicate(timeout=120)
-        assert words in out, err
+    script = HOST.format(room=room)
+    with contextlib.ExitStack() as stack:
+        hosts = []
+        for number in range(2):
+            host = subprocess.Popen(
+                [sys.executable, "-c", script, str(number), str(tmp_path / "done")],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            hosts.append(stack.enter_context(host))
+            stack.callback(host.kill)
+        for host, words in zip(hosts, said, strict=True):
+            out, err = host.communicate(timeout=120)
+            assert words in out, err
