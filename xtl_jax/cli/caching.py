@@ -110,11 +110,14 @@ def training_settings(run: Places, *, vocabulary: Vocabulary | None) -> TaskSett
     Raises:
         UserError: an attack needs a lexicon that is not given or cannot be read.
     """
+    settings = task_settings(run, vocabulary=vocabulary)
+    names = getattr(run, "augmentation", ())
+    if not names:
+        return settings  # attacks need packages that training from a cache does not
     from xtl_jax.attacks import augment
 
-    settings = task_settings(run, vocabulary=vocabulary)
     how = augment.augmentation(
-        getattr(run, "augmentation", ()),
+        names,
         share=getattr(run, "augmentation_share", 0.0),
         seed=getattr(run, "augmentation_seed", 0),
     )

@@ -11,7 +11,7 @@ import argparse
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xtl_jax import storage
@@ -262,7 +262,7 @@ def predict(
         `predictions` (file to examples) and `missing` (what could not be predicted and
         why), as JSON values.
     """
-    from xtl_jax.cli import devices, predict_attacked, predict_labelled
+    from xtl_jax.cli import devices, predict_labelled
     from xtl_jax.cli.predict_labelled import Labeller
     from xtl_jax.cli.predict_retrieval import Searcher
     from xtl_jax.infer import model as models
@@ -270,7 +270,7 @@ def predict(
     from xtl_jax.train import sharding
 
     group.agree("configuration", dataclasses.asdict(config))
-    attacks = predict_attacked.wanted_attacks(config)
+    attacks = _wanted_attacks(config)
     path = predict_plain.weights_of(config)
     vocabulary = predict_sets.own_vocabulary(
         config, sha256=vocabulary_sha256, model=predict_plain.shape_of(path)
@@ -296,7 +296,6 @@ def predict(
         )
         by = predict_plain.predictor(config, model, vocabulary=vocabulary, mesh=placed)
         searcher = Searcher(by)
-        attacker = predict_attacked.Attacker(by)
         for each in wanted:
             if each.family.kind == "retrieval":
                 found = _found(each, searcher=searcher, model=model)
@@ -307,18 +306,52 @@ def predict(
             path = folder / f"{each.name}.jsonl"
             _write_once(path, found)
             written[str(path)] = len(found)
-            for attack in attacks:
-                name = predict_attacked.file_name(each, attack)
-                try:
-                    found = attacker.attack(
-                        each, attack, record=functools.partial(_record, model=model)
-                    )
-                except predict_attacked.NotApplied as error:
-                    missing[name.removesuffix(".jsonl")] = str(error)
-                    continue
-                _write_once(folder / name, found)
-                written[str(folder / name)] = len(found)
+        if attacks:
+            _predict_attacked(
+                *(wanted, attacks, folder),
+                by=by,
+                model=model,
+                written=written,
+                missing=missing,
+            )
     return {"predictions": written, "missing": missing}
+
+
+def _wanted_attacks(config: RunConfig) -> tuple[Any, ...]:
+    """What `RunConfig.attacks` names; without it nothing is imported for them."""
+    if not config.attacks:
+        return ()
+    from xtl_jax.cli import predict_attacked
+
+    return tuple(predict_attacked.wanted_attacks(config))
+
+
+def _predict_attacked(
+    wanted: Sequence[Wanted],
+    attacks: Sequence[Any],
+    folder: storage.AnyPath,
+    *,
+    by: Any,
+    model: AnyModel,
+    written: dict[str, int],
+    missing: dict[str, str],
+) -> None:
+    """Every set under every attack, told in `written`; in `missing` what refuses it."""
+    from xtl_jax.cli import predict_attacked
+
+    attacker = predict_attacked.Attacker(by)
+    for each in wanted:
+        for attack in attacks:
+            name = predict_attacked.file_name(each, attack)
+            try:
+                found = attacker.attack(
+                    each, attack, record=functools.partial(_record, model=model)
+                )
+            except predict_attacked.NotApplied as error:
+                missing[name.removesuffix(".jsonl")] = str(error)
+                continue
+            _write_once(folder / name, found)
+            written[str(folder / name)] = len(found)
 
 
 def _lexicons(texts: list[str]) -> dict[str, str]:
