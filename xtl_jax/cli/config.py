@@ -26,6 +26,7 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from xtl_jax import fields
 from xtl_jax.cli import config_values
 from xtl_jax.errors import UserError, near
 
@@ -73,17 +74,10 @@ class Config(NamedTuple):
 
     def defaults(self) -> dict[str, Any]:
         """The defaults of `run` and `model`, as `to_json` writes values."""
-        return {"run": _defaults(self.run), "model": _defaults(self.model)}
-
-
-def _defaults(config: Any) -> dict[str, Any]:
-    found = {}
-    for field in dataclasses.fields(config):
-        if field.default is not dataclasses.MISSING:
-            found[field.name] = field.default
-        elif field.default_factory is not dataclasses.MISSING:
-            found[field.name] = field.default_factory()
-    return _plain(found)
+        return {
+            "run": _plain(fields.defaults(self.run)),
+            "model": _plain(fields.defaults(self.model)),
+        }
 
 
 class Binding(NamedTuple):
@@ -207,13 +201,7 @@ def resolve(bindings: Iterable[Binding]) -> Config:
         if name == "MixtureConfig":
             built[name] = mixture_settings.configured(run["task"], mixture)
             continue
-        missing = [
-            field.name
-            for field in dataclasses.fields(cls)
-            if field.default is dataclasses.MISSING
-            and field.default_factory is dataclasses.MISSING
-            and field.name not in values[name]
-        ]
+        missing = fields.missing(cls, values[name])
         if missing:
             other = {f: m for m, (o, f) in MACROS.items() if o == name}
             hints = [

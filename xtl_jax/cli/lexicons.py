@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from xtl_jax import storage
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def read(files: Mapping[str, str]) -> dict[tuple[str, str], Lexicon]:
                 "such as 'en-de'"
             )
         try:
-            lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+            lines = storage.at(path).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"lexicon {path}: cannot be read ({error})") from None
         found[source, target] = lexicon.parse(

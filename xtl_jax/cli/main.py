@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
 import xtl_jax
 from xtl_jax import storage
-from xtl_jax.cli import config, hosts, huge_pages
+from xtl_jax.cli import config
 from xtl_jax.errors import UserError
 
 # In the order of work. When one is asked for, its module alone is imported; nothing
@@ -20,6 +22,8 @@ COMMANDS = (
     *("robustness", "layers", "report", "submit", "run", "study", "plan"),
     *("launch", "attacks", "convert", "bench", "docs"),
 )
+
+_HOSTS = ("XTL_COORDINATOR", "XTL_PROCESSES", "XTL_PROCESS_ID")
 
 
 def parser(asked: str | None = None) -> argparse.ArgumentParser:
@@ -50,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     own, words = _split_words(sys.argv[1:] if arguments is None else arguments)
     rest, bindings = config.split_gin_flags(own)
     if arguments is None:  # a program of its own, not a function that somebody calls
+        from xtl_jax.cli import huge_pages
+
         huge_pages.restart_with(rest[0] if rest else None)
     parsed = parser(rest[0] if rest else None).parse_args(rest)
     parsed.gin, parsed.words = bindings, words
@@ -64,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # orbax logs through absl what is no concern of a user.
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
-        with hosts.joined(parsed.command):
+        with _joined(parsed.command):
             return parsed.run(parsed) or 0
     except UserError as error:
         print(f"xtl {parsed.command}: {error}", file=sys.stderr)
@@ -75,6 +81,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # `xtl tasks | head` is no error
         return 0
+
+
+def _joined(command: str) -> contextlib.AbstractContextManager[None]:
+    """Among the hosts that the environment names; alone where it names none."""
+    if not any(map(os.environ.get, _HOSTS)):
+        return contextlib.nullcontext()
+    from xtl_jax.cli import hosts
+
+    return hosts.joined(command)
 
 
 def _split_words(

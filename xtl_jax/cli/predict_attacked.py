@@ -18,15 +18,14 @@ listed as missing with the reason.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax import storage
 from xtl_jax.attacks import flips, named, search, sentences, texts
 from xtl_jax.attacks.attack import NOTHING, Attacked, Edit, Resources
 from xtl_jax.attacks.named import Named
 from xtl_jax.attacks.search import Asked, Found
+from xtl_jax.cli import lexicons
 from xtl_jax.cli.attacked_encoder import EncoderTarget
 from xtl_jax.cli.attacked_text import TextTarget
 from xtl_jax.cli.predict_sets import Wanted
@@ -197,8 +196,8 @@ class Attacker:
             return search.greedy(part, **shared, most_places=attack.places)
 
         found: list[Found] = []
-        for part in _parts(rows, size):
-            found += searched(part)
+        for begin in range(0, len(rows), size):
+            found += searched(rows[begin : begin + size])
             progress(len(found))
         return found
 
@@ -355,17 +354,12 @@ class Attacker:
 
 def _lexicons(run: RunConfig, *, source: str) -> dict[str, Lexicon]:
     """Lexicons from a language, by the language of their translations."""
-    from xtl_jax.attacks import lexicon
-
-    found = {}
-    for pair, path in run.attack_lexicons.items():
-        first, _, second = pair.partition("-")
-        if first == source:
-            try:
-                lines = storage.at(path).read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise UserError(f"lexicon {path}: cannot be read ({error})") from None
-            found[second] = lexicon.parse(lines, source=first, target=second, name=path)
+    files = {
+        pair: path
+        for pair, path in run.attack_lexicons.items()
+        if pair.partition("-")[0] == source
+    }
+    found = {target: one for (_, target), one in lexicons.read(files).items()}
     if not found:
         raise NotApplied(
             f"no lexicon from {source!r} is given: --lexicon {source}-en=FILE, in "
@@ -389,11 +383,6 @@ def _attacked_language(language: str, attack: Named) -> str:
     if len(pair) == 2 and attack.fields == ("question",):
         return pair[1]
     return scored_language(language)
-
-
-def _parts(rows: Sequence[Row], size: int) -> list[list[Row]]:
-    left = iter(rows)
-    return list(iter(lambda: list(itertools.islice(left, size)), []))
 
 
 def _told(attack: Named, row: Row, found: Found) -> dict[str, Any]:

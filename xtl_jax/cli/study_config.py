@@ -11,11 +11,11 @@ folder and the file. Flags win over both; those that are not of the study
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, get_args
 
+from xtl_jax import fields
 from xtl_jax.cli import config as configs
 from xtl_jax.cli.config import Binding
 from xtl_jax.errors import UserError, near
@@ -83,13 +83,7 @@ def load(name: str, *, scale: str, arguments: argparse.Namespace) -> Asked:
             values[binding.field] = binding.value
         else:
             overrides.append(binding)
-    missing = [
-        f"{OWNER}.{field.name}"
-        for field in dataclasses.fields(StudyConfig)
-        if field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
-        and field.name not in values
-    ]
+    missing = [f"{OWNER}.{field}" for field in fields.missing(StudyConfig, values)]
     if missing:
         raise UserError(
             f"study {name!r} at scale {scale!r} has no value of {', '.join(missing)}; "

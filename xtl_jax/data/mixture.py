@@ -18,11 +18,11 @@ Wherever a task is named, a family may be: it stands for each of its languages.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from xtl_jax.errors import UserError, near
+from xtl_jax.fields import defaults, is_number, is_whole
 
 if TYPE_CHECKING:  # mixtures are listed without numpy
     from xtl_jax.data.varying import Varying
@@ -81,34 +81,34 @@ class MixtureConfig:
         twice = sorted({task for task in self.tasks if self.tasks.count(task) > 1})
         if twice:
             self._refuse("tasks", f"names {', '.join(twice)} twice; name a task once")
-        if not _whole(self.cap, least=0):
+        if not is_whole(self.cap, least=0):
             self._refuse(
                 "cap", f"must be a whole number of at least 0, got {self.cap!r}"
             )
-        if not (_number(self.temperature) and self.temperature > 0):
+        if not (is_number(self.temperature) and self.temperature > 0):
             self._refuse("temperature", f"must be positive, got {self.temperature!r}")
         for field in ("weights", "beside"):
             for task, value in getattr(self, field).items():
-                if not (_number(value) and value > 0):
+                if not (is_number(value) and value > 0):
                     self._refuse(
                         f"{field}[{task!r}]",
                         f"must be a positive number, got {value!r}",
                     )
         for task, value in self.examples.items():
-            if not _whole(value, least=1):
+            if not is_whole(value, least=1):
                 self._refuse(
                     f"examples[{task!r}]",
                     f"must be a whole number of at least 1, got {value!r}",
                 )
         for step, weights in self.schedule.items():
-            if not _whole(step, least=0) or not isinstance(weights, Mapping):
+            if not is_whole(step, least=0) or not isinstance(weights, Mapping):
                 self._refuse(
                     "schedule",
                     "must be steps with weights, such as {0: {'squad_v1': 1}, 1000: "
                     f"{{'mnli': 1}}}}, got {{{step!r}: {weights!r}}}",
                 )
             for task, value in weights.items():
-                if not (_number(value) and value >= 0):
+                if not (is_number(value) and value >= 0):
                     self._refuse(
                         f"schedule[{step}][{task!r}]",
                         f"must be a number of at least 0, got {value!r}",
@@ -126,7 +126,7 @@ class MixtureConfig:
         """Every setting that is given must be one that the rates depend on."""
         for field in sorted(_OPTIONAL - _READ[self.rates]):
             value = getattr(self, field)
-            if value != _default(field):
+            if value != defaults(MixtureConfig)[field]:
                 kinds = [kind for kind, read in _READ.items() if field in read]
                 self._refuse(
                     field,
@@ -176,7 +176,9 @@ class MixtureConfig:
         kind = values.get("rates", self.rates)
         dropped = _OPTIONAL - _READ.get(kind, _OPTIONAL)
         return dataclasses.replace(
-            self, **{field: _default(field) for field in dropped} | dict(values)
+            self,
+            **{field: defaults(MixtureConfig)[field] for field in dropped}
+            | dict(values),
         )
 
     def resolve(self, sizes: Mapping[str, int]) -> dict[str, float] | Varying:
@@ -252,22 +254,3 @@ class MixtureConfig:
         if self.examples:
             words += "; examples limited"
         return words
-
-
-def _default(field: str) -> Any:
-    (found,) = (f for f in dataclasses.fields(MixtureConfig) if f.name == field)
-    if found.default_factory is not dataclasses.MISSING:
-        return found.default_factory()
-    return found.default
-
-
-def _number(value: object) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
-
-
-def _whole(value: object, *, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -7,12 +7,12 @@ one axis needs is checked in its file.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 from xtl_jax.errors import UserError, near
+from xtl_jax.fields import defaults, is_number, is_whole
 
 Axis = Literal["subsets", "order", "steps", "language_mix", "source_language", "grid"]
 Scale = Literal["world", "real", "small", "full"]
@@ -154,11 +154,11 @@ class StudyConfig:
             *(("phase_steps", 1), ("initial_seed", 0), ("evaluate_examples", 0)),
             *(("examples", 0), ("cap", 0), ("draws", 0), ("subset_seed", 0)),
         ):
-            if not _whole(getattr(self, field), least=least):
+            if not is_whole(getattr(self, field), least=least):
                 self.refuse(field, f"must be a whole number of at least {least}")
         for field, least in (("seeds", 0), ("sizes", 0), ("step_grid", 0)):
             numbers = getattr(self, field)
-            if not all(_whole(number, least=least) for number in numbers):
+            if not all(is_whole(number, least=least) for number in numbers):
                 self.refuse(field, f"must be whole numbers of at least {least}")
             if len(set(numbers)) < len(numbers):
                 self.refuse(field, "names a number twice")
@@ -171,9 +171,9 @@ class StudyConfig:
                 self.refuse(field, "names one of them twice")
         for field in ("similarity", "weights"):
             for task, number in getattr(self, field).items():
-                if not _number(number) or (field == "weights" and number <= 0):
+                if not is_number(number) or (field == "weights" and number <= 0):
                     self.refuse(f"{field}[{task!r}]", "must be a number above 0")
-        if not (_number(self.text_ratio) and self.text_ratio > 0):
+        if not (is_number(self.text_ratio) and self.text_ratio > 0):
             self.refuse("text_ratio", "must be a number above 0")
         if not self.initial:
             self.refuse(
@@ -186,7 +186,7 @@ class StudyConfig:
         self._check_targets()
         self._check_sets()
         for field in sorted(_OPTIONAL - _READ[self.axis]):
-            if getattr(self, field) != _default(field):
+            if getattr(self, field) != defaults(StudyConfig)[field]:
                 axes = [axis for axis, read in _READ.items() if field in read]
                 self.refuse(
                     field,
@@ -214,7 +214,7 @@ class StudyConfig:
                         f"{near(key, self.targets)}",
                     )
         for key, steps in self.target_steps.items():
-            if not _whole(steps, least=1):
+            if not is_whole(steps, least=1):
                 self.refuse(
                     f"target_steps[{key!r}]", "must be a whole number of at least 1"
                 )
@@ -271,22 +271,3 @@ class StudyConfig:
     def begins_with_training(self) -> bool:
         """Whether the initial checkpoint is made by a stage of the study."""
         return self.initial.endswith(".gin")
-
-
-def _default(field: str) -> Any:
-    (found,) = (f for f in dataclasses.fields(StudyConfig) if f.name == field)
-    if found.default_factory is not dataclasses.MISSING:
-        return found.default_factory()
-    return found.default
-
-
-def _number(value: object) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
-
-
-def _whole(value: object, *, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from xtl_jax import storage
-from xtl_jax.errors import UserError, near
+from xtl_jax.errors import UserError
 from xtl_jax.model.encoder_sizes import HeadLayers
 from xtl_jax.model.sizes import Lora
 from xtl_jax.train import settings
@@ -243,18 +243,18 @@ class RunConfig:
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _whole(self, steps=0, batch_size=1, microbatches=1, seed=0, extra_ids=0)
-        _whole(self, log_period=1, save_period=1, eval_period=1, keep=1)
-        _whole(self, eval_examples=1, evaluate_examples=0, predict_batch_size=1)
-        _whole(self, warmup_steps=0, decode_length=0, embed_layer=-1, beams=1)
-        _whole(self, top_k=0, sampling_seed=0, lora_rank=0)
-        _whole(self, window_stride=0, question_length=1)
-        _choice(self, "optimizer", get_args(Optimizer))
-        _choice(self, "tagged_piece", get_args(TaggedPiece))
-        _choice(self, "schedule", get_args(Schedule))
-        _choice(self, "beam_rule", get_args(BeamRule))
-        _choice(self, "classify", get_args(Classify))
-        _choice(self, "rank_by", get_args(RankBy))
+        settings.whole(self, steps=0, batch_size=1, microbatches=1, seed=0, extra_ids=0)
+        settings.whole(self, log_period=1, save_period=1, eval_period=1, keep=1)
+        settings.whole(self, eval_examples=1, evaluate_examples=0, predict_batch_size=1)
+        settings.whole(self, warmup_steps=0, decode_length=0, embed_layer=-1, beams=1)
+        settings.whole(self, top_k=0, sampling_seed=0, lora_rank=0)
+        settings.whole(self, window_stride=0, question_length=1)
+        settings.choice(self, "optimizer", get_args(Optimizer))
+        settings.choice(self, "tagged_piece", get_args(TaggedPiece))
+        settings.choice(self, "schedule", get_args(Schedule))
+        settings.choice(self, "beam_rule", get_args(BeamRule))
+        settings.choice(self, "classify", get_args(Classify))
+        settings.choice(self, "rank_by", get_args(RankBy))
         lengths = self.lengths
         if not isinstance(lengths, Mapping) or set(lengths) != {"inputs", "targets"}:
             raise UserError(
@@ -277,7 +277,7 @@ class RunConfig:
             value = getattr(self, field)
             if not isinstance(value, (int, float)) or value < 0:
                 raise UserError(f"RunConfig.{field} must be at least 0, got {value!r}")
-        _whole(self, answer_n_best=1, answer_length=1)
+        settings.whole(self, answer_n_best=1, answer_length=1)
         if not isinstance(self.null_threshold, (int, float)) or not math.isfinite(
             self.null_threshold
         ):
@@ -362,7 +362,7 @@ class MeshConfig:
     auto: bool = False
 
     def __post_init__(self) -> None:
-        _whole(self, data=0, fsdp=1, model=1, slices=1)
+        settings.whole(self, data=0, fsdp=1, model=1, slices=1)
         if self.auto and (self.data, self.fsdp, self.model) != (0, 1, 1):
             raise UserError(
                 "MeshConfig.auto chooses data, fsdp and model: leave them out, got "
@@ -433,7 +433,7 @@ def _check_attacks(config: RunConfig) -> None:
             "RunConfig.attack_budget must be a number of at least 0 (0: the default of "
             f"each attack), got {budget!r}"
         )
-    _whole(config, attack_seed=0)
+    settings.whole(config, attack_seed=0)
     if not config.attacks:
         return
     from xtl_jax.attacks import named  # most runs name none
@@ -460,23 +460,4 @@ def _check_sampling(config: RunConfig) -> None:
         raise UserError(
             f"RunConfig.top_k={config.top_k} and top_p={top_p} are of drawing, and "
             "temperature=0 draws nothing: set a temperature, such as 1.0"
-        )
-
-
-def _whole(config: Any, **least: int) -> None:
-    for field, bound in least.items():
-        value = getattr(config, field)
-        if not isinstance(value, int) or isinstance(value, bool) or value < bound:
-            raise UserError(
-                f"{type(config).__name__}.{field} must be a whole number of at least "
-                f"{bound}, got {value!r}"
-            )
-
-
-def _choice(config: Any, field: str, allowed: tuple[str, ...]) -> None:
-    value = getattr(config, field)
-    if value not in allowed:
-        raise UserError(
-            f"{type(config).__name__}.{field} must be one of {', '.join(allowed)}, "
-            f"got {value!r}; near: {near(str(value), allowed)}"
         )

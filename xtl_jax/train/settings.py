@@ -7,9 +7,9 @@ them takes one of these values, or None where nothing of the kind is asked for.
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, Literal, get_args
 
+from xtl_jax import fields
 from xtl_jax.errors import UserError, near
 
 Method = Literal["none", "freelb", "pgd", "gaussian", "uniform"]
@@ -59,12 +59,8 @@ def perturbation(run: Any) -> Perturbation | None:
     choice(run, "perturbation_norm", get_args(Norm))
     choice(run, "perturbation_over", get_args(Over))
     least(run, "perturbation_radius", "perturbation_step_size", "perturbation_start")
+    whole(run, perturbation_steps=0)
     steps = run.perturbation_steps
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
-        raise UserError(
-            f"RunConfig.perturbation_steps must be a whole number of at least 0, got "
-            f"{steps!r}"
-        )
     found = Perturbation(
         method=run.perturbation,
         radius=run.perturbation_radius,
@@ -147,13 +143,7 @@ def check_smoothing(run: Any) -> None:
         UserError: a field is out of range.
     """
     least(run, "smoothing_sigma")
-    for field, bound in (("smoothing_samples", 1), ("smoothing_seed", 0)):
-        value = getattr(run, field)
-        if not isinstance(value, int) or isinstance(value, bool) or value < bound:
-            raise UserError(
-                f"RunConfig.{field} must be a whole number of at least {bound}, got "
-                f"{value!r}"
-            )
+    whole(run, smoothing_samples=1, smoothing_seed=0)
     confidence = run.smoothing_confidence
     if not isinstance(confidence, float) or not 0.5 <= confidence < 1.0:
         raise UserError(
@@ -162,27 +152,33 @@ def check_smoothing(run: Any) -> None:
         )
 
 
-def choice(run: Any, field: str, allowed: tuple[str, ...]) -> None:
+def choice(config: Any, field: str, allowed: tuple[str, ...]) -> None:
     """Refuse a value that is none of those allowed."""
-    value = getattr(run, field)
+    value = getattr(config, field)
     if value not in allowed:
         raise UserError(
-            f"RunConfig.{field} must be one of {', '.join(allowed)}, got {value!r}; "
-            f"near: {near(str(value), allowed)}"
+            f"{type(config).__name__}.{field} must be one of {', '.join(allowed)}, "
+            f"got {value!r}; near: {near(str(value), allowed)}"
         )
 
 
-def least(run: Any, *fields: str, bound: float = 0.0) -> None:
-    """Refuse what is no finite number, or below a bound."""
-    for field in fields:
-        value = getattr(run, field)
-        if (
-            not isinstance(value, (int, float))
-            or isinstance(value, bool)
-            or not math.isfinite(value)
-            or value < bound
-        ):
+def whole(config: Any, **bounds: int) -> None:
+    """Refuse what is no whole number, or below the bound of its field."""
+    for field, bound in bounds.items():
+        value = getattr(config, field)
+        if not fields.is_whole(value, least=bound):
             raise UserError(
-                f"RunConfig.{field} must be a number of at least {bound:g}, got "
-                f"{value!r}"
+                f"{type(config).__name__}.{field} must be a whole number of at least "
+                f"{bound}, got {value!r}"
+            )
+
+
+def least(config: Any, *names: str, bound: float = 0.0) -> None:
+    """Refuse what is no finite number, or below a bound."""
+    for field in names:
+        value = getattr(config, field)
+        if not fields.is_number(value) or value < bound:
+            raise UserError(
+                f"{type(config).__name__}.{field} must be a number of at least "
+                f"{bound:g}, got {value!r}"
             )
