@@ -207,6 +207,30 @@ def test_gradients_do_not_depend_on_what_is_recomputed(
     assert not any(jax.tree.leaves({k: v for k, v in reached.items() if k != "xnli"}))
 
 
+@pytest.mark.parametrize("unroll", [2, 3, 12])
+def test_layers_written_out_learn_the_same_with_the_same_dropout(
+    toy_encoder, tokens, unroll
+):
+    layers = 3  # 2 does not divide it, 12 are more
+    three = dataclasses.replace(toy_encoder, layers=layers)
+    params = nn.unbox(init_params(three, jax.random.key(1)))
+
+    def gradient(config):
+        def loss(params, tokens):
+            key = jax.random.key(0)
+            found = _compiled(config, params, tokens, "xnli", key, None)
+            return jnp.sum(jnp.square(found))
+
+        return jax.jit(jax.grad(loss))(params, tokens)
+
+    looped = gradient(three)
+    written = gradient(dataclasses.replace(three, unroll=unroll))
+    for one, other in zip(
+        jax.tree.leaves(looped), jax.tree.leaves(written), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("architecture", ["xlm-roberta", "bert"])
 def test_fresh_parameters_are_as_many_as_counted_and_start_as_bert_does(
     toy_encoder, architecture

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # heads are fitted (`train_labels.initial_params`), and its padding is the vocabulary's.
 _FREE = frozenset(
     {
-        *("dropout_rate", "dtype", "remat", "loss_chunks"),
+        *("dropout_rate", "dtype", "remat", "unroll", "loss_chunks"),
         *("head_dropout_rate", "task_heads", "pooler", "pad_id"),
     }
 )

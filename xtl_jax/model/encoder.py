@@ -44,7 +44,11 @@ class Stack(nn.Module):
         config = self.config
         self.embeddings = Embeddings(config, self.mode)
         layers = scanned(
-            EncoderLayer, remat=config.remat, length=config.layers, sides=1
+            EncoderLayer,
+            remat=config.remat,
+            length=config.layers,
+            sides=1,
+            unroll=config.unroll if self.mode == "train" else 1,
         )
         self.layers = layers(config, self.mode)
         if config.pooler:

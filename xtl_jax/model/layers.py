@@ -325,7 +325,9 @@ def same_segment(
     return (queries == keys) & (queries > 0)
 
 
-def scanned(layer: type[nn.Module], *, remat: Remat, length: int, sides: int) -> Any:
+def scanned(
+    layer: type[nn.Module], *, remat: Remat, length: int, sides: int, unroll: int = 1
+) -> Any:
     """`length` layers as one, their parameters stacked along a leading `layers` axis.
 
     Args:
@@ -334,6 +336,7 @@ def scanned(layer: type[nn.Module], *, remat: Remat, length: int, sides: int) ->
         remat: what the backward pass recomputes.
         length: number of layers.
         sides: how many arguments are the same for all layers.
+        unroll: layers in one turn of the loop.
     """
     if remat != "none":
         policy = {
@@ -348,5 +351,6 @@ def scanned(layer: type[nn.Module], *, remat: Remat, length: int, sides: int) ->
         # flax's annotation says int; its documentation and code take a tuple.
         in_axes=(nn.broadcast,) * sides,  # pyright: ignore[reportArgumentType]
         length=length,
+        unroll=unroll,
         metadata_params={nn.PARTITION_NAME: "layers"},
     )
