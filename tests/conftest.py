@@ -155,6 +155,7 @@ def bucket_server() -> Iterator[str]:
 def bucket(bucket_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The file system behind `gs://`, empty; gone again with the test."""
     from etils.epath import backend, gpath
+    from fsspec.registry import _registry
     from orbax.checkpoint._src.path import gcs_utils
 
     from tests.buckets import Bucket
@@ -164,6 +165,7 @@ def bucket(bucket_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
     monkeypatch.setenv("EPATH_USE_TF", "0")  # fsspec, as where TensorFlow is not
     monkeypatch.setattr(gpath, "_is_tf_installed", lambda: False)
     files = Bucket()
+    monkeypatch.setitem(_registry, "gs", Bucket)  # for fsspec itself
     monkeypatch.setattr(
         *(backend._FileSystemSpecBackend, "_get_filesystem"),
         lambda self, name: files,

@@ -5,7 +5,8 @@
 - An object appears when all of it has been sent, and takes the place of the one before
   at once. So `put` is whole or not at all, as a rename is on a disk.
 - Nothing can be added to an object. `Growing` keeps what it has and sends it again.
-- There are no locks. Of two processes that write one name the later one wins.
+- There are no locks. Of two processes that write one name the later one wins, unless
+  both `create` it: then the first one does.
 - There are no folders: one is there when something in it is.
 
 Buckets are reached through `gcsfs`, the extra `gcs`; where that is not installed,
@@ -19,6 +20,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import tempfile
 import threading
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -111,6 +113,47 @@ def put(path: str | os.PathLike[str], data: bytes) -> None:
     target = at(path)
     with told(target):
         target.write_bytes(data)
+
+
+def create(path: str | os.PathLike[str], data: bytes) -> bool:
+    """Make a file that is not there, whole; of several who try one succeeds.
+
+    Returns:
+        Whether it was made; else it was there before, and is as it was.
+
+    Raises:
+        UserError: a bucket refuses, or its client has no such request.
+    """
+    target = at(path)
+    if is_remote(target):
+        return _create_in_bucket(os.fspath(target), data)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Readers see a link's whole content at once; a file opened for writing is empty
+    # first.
+    with tempfile.NamedTemporaryFile(
+        "wb", dir=target.parent, prefix=f".{target.name}."
+    ) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        os.chmod(file.name, 0o644)  # a temporary file is private otherwise
+        try:
+            os.link(file.name, target)
+        except FileExistsError:
+            return False
+    return True
+
+
+def _create_in_bucket(path: str, data: bytes) -> bool:
+    with told(path):
+        import fsspec.core
+
+        files, name = fsspec.core.url_to_fs(path)
+        try:
+            files.pipe_file(name, data, mode="create")
+        except FileExistsError:
+            return False
+    return True
 
 
 def append(path: AnyPath) -> IO[Any] | Growing:

@@ -11,9 +11,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory, optax_promotes):
-    """A small encoder that tells paraphrases of the toy world apart, in English."""
-    from xtl_jax.cli import main
+def world(tmp_path_factory):
+    """Paraphrases of the toy world in English, and a vocabulary of its words."""
     from xtl_jax.data import vocabulary
     from xtl_jax.world import generate, words
 
@@ -25,6 +24,15 @@ def learnt(tmp_path_factory, optax_promotes):
     )
     generate.generate(folder / "data", seed=0, sizes=sizes)
     (folder / "pieces.model").write_bytes(vocabulary.train(words.lines(), size=1100))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def learnt(world, optax_promotes):
+    """A small encoder that tells these paraphrases apart."""
+    from xtl_jax.cli import main
+
+    folder = world
     code = main.main(
         [
             *("train", "--gin_file=models/encoder_tiny.gin"),
@@ -67,3 +75,81 @@ def test_random_then_worst_of_k_then_greedy(learnt, xtl):
         values = found[title]
         lost = values["success"] * clean / 100
         assert values["gap"] == pytest.approx(lost, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def mt5(world, optax_promotes):
+    """The quickstart's mT5 after some steps on the same rows."""
+    from xtl_jax.cli import main
+
+    code = main.main(
+        [
+            *("train", "--gin_file=models/world.gin", f"--run_dir={world / 'mt5'}"),
+            *(f"--data_dir={world / 'data'}", f"--cache_dir={world / 'cache'}"),
+            "--gin.RunConfig.task=world_paraphrase.en",
+            f"--gin.RunConfig.vocabulary={world / 'pieces.model'}",
+            "--gin.TASK_FEATURE_LENGTHS={'inputs': 48, 'targets': 24}",
+            *("--gin.TRAIN_STEPS=120", "--gin.RunConfig.learning_rate=0.005"),
+            *("--gin.BATCH_SIZE=32", "--gin.RunConfig.schedule=linear"),
+            *("--gin.RunConfig.save_period=120", "--gin.RunConfig.eval_period=120"),
+            *("--gin.RunConfig.extra_ids=16", "--gin.RunConfig.dev_task=none"),
+        ]
+    )
+    assert code == 0
+    return world / "mt5"
+
+
+def test_an_mt5_is_attacked_by_searches_and_by_gradients(mt5, xtl):
+    """Whatever it has learnt, searches and ascent make it no surer of what is right."""
+    from xtl_jax.infer import records
+
+    done = xtl(
+        *("robustness", mt5, "--task", "world_paraphrase.en/test", "--json"),
+        *("--examples", "24", "--classify", "rank"),
+        *("--attack", "worst_of:character_noise:k=4"),
+        *("--attack", "greedy:character_noise:k=2", "--attack", "pgd:budget=1:steps=3"),
+    )
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert document["missing"] == {}
+    by_attack = document["robustness"]["world_paraphrase"]
+    assert len(by_attack) == 3
+    clean = records.read(mt5 / "predictions" / "world_paraphrase.en.jsonl")
+    margins = [_margin(record) for record in clean]
+    lost = {}
+    for path in (mt5 / "predictions").glob("world_paraphrase.en@*.jsonl"):
+        attacked = records.read(path)
+        assert [record.id for record in attacked] == [record.id for record in clean]
+        method = attacked[0].attack["method"]
+        moved = [
+            _margin(record) - before
+            for record, before in zip(attacked, margins, strict=True)
+        ]
+        if method == "worst_of":  # of 4 draws; where all help, the least helpful one
+            for record in attacked:
+                sure = pytest.approx(_margin(record), abs=1e-2)
+                assert record.attack["sure_after"] == sure
+        else:
+            assert max(moved) <= 1e-3
+        lost[method] = -sum(moved) / len(moved)
+        if method == "pgd":
+            assert all(
+                record.inputs == before.inputs
+                for record, before in zip(attacked, clean, strict=True)
+            )
+        else:
+            assert any(record.attack["edits"] for record in attacked)
+            queries = [record.attack["queries"] for record in attacked]
+            assert max(queries) > 1
+    assert set(lost) == {"worst_of", "greedy", "pgd"}
+    assert min(lost.values()) > 0
+    for found in by_attack.values():
+        if found["attack"]["method"] != "worst_of":
+            assert found["languages"]["en"]["values"]["gap"] >= 0
+
+
+def _margin(record):
+    """How much likelier the right label is than the other, in nats."""
+    scores = {option.text: option.log_probability for option in record.options}
+    right = scores.pop(record.references[0])
+    return right - max(scores.values())

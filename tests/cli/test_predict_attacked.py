@@ -298,3 +298,47 @@ def test_an_mt5_is_attacked_too(trained, copied):
             if record.attack.get("method") == "draw":
                 added = record.attack["attacked"]["context"]
                 assert record.attack["clean"]["context"] in added
+
+
+def test_arms_are_compared_attack_by_attack(run_dir, tmp_path, xtl):
+    """A copy has no difference; one that answers all rightly has the one it must."""
+    same, better = (
+        shutil.copytree(run_dir, tmp_path / name) for name in ("same", "better")
+    )
+    for path in (better / "predictions").glob("world_nli.sw@upper*.jsonl"):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        right = [line | {"prediction": line["references"][0]} for line in lines]
+        path.write_text("".join(json.dumps(line) + "\n" for line in right))
+    done = xtl(
+        *("robustness", "--predicted", f"plain={run_dir}", f"same={same}"),
+        *(f"better={better}", "--out", tmp_path / "out", "--json"),
+    )
+    assert done.code == 0, done.err
+    by_attack = json.loads(done.out)["families"]["world_nli"]
+    assert len(by_attack) == 5
+    for arms in by_attack.values():
+        assert list(arms) == ["plain", "same", "better"]
+        assert arms["plain"]["differences"] == {}
+        assert arms["same"]["differences"]["gap"]["points"] == 0
+    upper = by_attack["upper_case"]
+    assert upper["better"]["values"]["attacked"]["points"] == 100
+    missed = 100 - upper["plain"]["values"]["attacked"]["points"]
+    assert upper["better"]["differences"]["attacked"]["points"] == missed
+    assert upper["better"]["differences"]["gap"]["points"] == -missed
+    written = json.loads((tmp_path / "out" / "robustness.json").read_text())
+    assert written["world_nli"] == by_attack
+    table = (tmp_path / "out" / "robustness.md").read_text()
+    assert table.count("| upper_case |") == 3
+    assert f"{missed:+.1f} [" in table
+
+
+def test_what_was_not_attacked_cannot_be_compared(run_dir, tmp_path, xtl):
+    other = shutil.copytree(run_dir, tmp_path / "other")
+    for path in (other / "predictions").glob("*@*.jsonl"):
+        path.unlink()
+    done = xtl("robustness", "--predicted", run_dir, other)
+    assert done.code == 2
+    assert "no attacked predictions" in done.err
+    done = xtl("robustness", run_dir, other, "--run_dir", tmp_path / "new")
+    assert done.code == 2
+    assert "--run_dir" in done.err

@@ -69,6 +69,11 @@ def test_a_card_tells_the_protocol(capsys, data_dir):
     card = _json(capsys, "tasks", "xquad.de", "--data_dir", data_dir)
     assert card["tasks"] == ["xquad.de"]
     assert card["where"]["test"]["de"].endswith("xquad/xquad.de.json")
+    assert {"keyboard", "distractor", "upper_case"} < set(card["attacks"])
+    assert "tashkeel" not in card["attacks"]  # vowel signs of Arabic and Hebrew
+    assert "pair_swapped" not in card["attacks"]
+    assert "tashkeel" in _json(capsys, "tasks", "xquad.ar")["attacks"]
+    assert _json(capsys, "tasks", "tatoeba.de")["attacks"] == []
     mixture = _json(capsys, "tasks", "mnli_with_text")
     shares = mixture["shares_percent"]
     assert shares["mnli"] == pytest.approx(100 * shares["span_corruption"])

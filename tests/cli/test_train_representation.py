@@ -135,7 +135,23 @@ def test_a_vote_under_noise_is_recorded_with_its_radius(xtl, flags, trained):
         assert sum(certificate["votes"]) == 50
         assert bool(record.prediction) == (certificate["radius"] > 0)
         assert certificate["radius"] < 0.01 * 3
+        assert certificate["length"] > 0
         assert record.decoding["method"] == "vote"
+    done = xtl("score", str(trained), "--json")
+    assert done.code == 0, done.err
+    (points, share) = (
+        json.loads(done.out)["certified"]["world_nli"]["sw"][key]
+        for key in ("points", "abstained")
+    )
+    none = sum(not record.prediction for record in found)
+    assert share == pytest.approx(100 * none / len(found))
+    right = [r for r in found if r.prediction in r.references]
+    assert points[0]["accuracy"] == pytest.approx(100 * len(right) / len(found))
+    far = [r for r in right if r.certificate["radius"] > 0.01]
+    assert points[2]["accuracy"] == pytest.approx(100 * len(far) / len(found))
+    assert xtl("report", str(trained)).code == 0
+    assert "world_nli, certified" in (trained / "report.html").read_text()
+    assert "within 0.01 " in (trained / "report.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,14 @@ def test_what_may_be_said(points, error, p, said):
     assert power.conclude(_estimate(points, error), p=p, matters=2.0) == said
 
 
+def test_a_family_needs_the_power_of_its_strictest_test():
+    found = _estimate(0.0, 0.6)
+    # Alone, 2 points are 3.3 standard errors; at 5 % / 50 they are too few.
+    assert power.conclude(found, p=1.0, matters=2.0) == "not significant"
+    said = power.conclude(found, p=1.0, matters=2.0, comparisons=50)
+    assert said == "not enough power"
+
+
 def test_a_difference_that_matters_is_above_0():
     with pytest.raises(ValueError, match="above 0 points"):
         power.conclude(_estimate(1.0, 1.0), p=0.5, matters=0.0)

@@ -16,11 +16,15 @@ from xtl_jax.model.loss import LossSums
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.train import labels, perturbation, state
 from xtl_jax.train.labels import LabelBatch
+from xtl_jax.train.perturbation import Inputs
 from xtl_jax.train.settings import Perturbation
-from xtl_jax.train.step import batch_loss, input_segments, make_train_step
+from xtl_jax.train.step import batch_loss, inputs_of, make_train_step
 
 WIDTH = 3
 SEGMENTS = jnp.asarray([[1, 1, 2, 0], [1, 0, 0, 0]])  # two packed examples, and one
+# Lengths of the vectors; the first token is a mark. Their means are 2, 5 and 0.5.
+LENGTHS = jnp.asarray([[0.0, 2.0, 5.0, 0.0], [0.5, 0.0, 0.0, 0.0]])
+UNITS = np.asarray([[2.0, 2.0, 5.0, 0.0], [0.5, 0.0, 0.0, 0.0]])
 SLOPE = jnp.asarray(np.random.default_rng(1).normal(size=(2, 4, WIDTH)), jnp.float32)
 NOTHING = {
     "pgd": {"perturbation_radius": 0.0, "perturbation_step_size": 0.3},
@@ -189,27 +193,27 @@ def test_ascent_on_a_plane_ends_at_the_edge_of_the_ball(over):
     for group in groups:
         own = np.stack([SLOPE[place] for place in group])
         for place, part in zip(group, own / np.linalg.norm(own), strict=True):
-            expected[place] = 0.5 * part
+            expected[place] = 0.5 * UNITS[place] * part
     np.testing.assert_allclose(float(slope), expected.sum(), rtol=1e-5)
 
 
 def test_ascent_by_sign_moves_every_number_and_no_padding():
     how = Perturbation(method="pgd", radius=0.5, norm="linf", steps=2, step_size=0.2)
     slope, _ = _moved(how)
-    real = np.asarray(SEGMENTS > 0)[..., None]
+    each = UNITS[..., None] / np.sqrt(WIDTH)
     np.testing.assert_allclose(
-        float(slope), (0.4 * np.sign(SLOPE) * real).sum(), rtol=1e-5
+        float(slope), (0.4 * np.sign(SLOPE) * each).sum(), rtol=1e-5
     )
 
 
 def test_freelb_is_the_mean_of_the_gradients_on_its_way():
     how = Perturbation(method="freelb", radius=9.0, norm="linf", steps=4, step_size=0.2)
     slope, sums = _moved(how)
-    real = np.asarray(SEGMENTS > 0)[..., None]
-    once = (np.sign(SLOPE) * real).sum()
+    each = UNITS[..., None] / np.sqrt(WIDTH)
+    once = (np.sign(SLOPE) * each).sum()
     mean = 0.2 * (0 + 1 + 2 + 3) / 4  # it begins at the clean input
     np.testing.assert_allclose(float(slope), mean * once, rtol=1e-5)
-    steepest = float((np.abs(SLOPE) * real).sum())
+    steepest = float((np.abs(SLOPE) * each).sum())
     np.testing.assert_allclose(float(sums.correct), mean * steepest, rtol=1e-5)
 
 
@@ -283,7 +287,7 @@ def _moved(how):
             _linear,
             params,
             how=how,
-            segments=SEGMENTS,
+            inputs=Inputs(SEGMENTS, LENGTHS),
             width=WIDTH,
             key=jax.random.key(0),
         )
@@ -297,16 +301,46 @@ def _step(run, family, params, batches):
         settings = {
             "objective": labels.objective(config, run),
             "kept": labels.other_heads,
-            "segments": labels.input_segments(config),
+            "inputs": labels.inputs_of(config),
         }
     method = optax.sgd(0.1)
     update = jax.jit(make_train_step(config, run, method, **settings))
     return update(state.at_zero(method, params[family]), batch)
 
 
-def test_padding_and_packed_examples_of_mt5_are_told_apart(batches):
+def test_noise_on_vectors_is_a_share_of_their_length():
+    """Of 0.3 in gaussian noise, a token's is 0.3 mean lengths long on average."""
+    how = Perturbation(method="gaussian", radius=0.3)
+    width = 4096
+    seen = {}
+
+    def kept(params, addition):
+        seen["addition"] = addition
+        return params * jnp.sum(addition), LossSums(*(jnp.float32(0.0),) * 4)
+
+    perturbation.gradient(
+        kept,
+        jnp.float32(0.0),
+        how=how,
+        inputs=Inputs(SEGMENTS, LENGTHS),
+        width=width,
+        key=jax.random.key(0),
+    )
+    long = np.linalg.norm(np.asarray(seen["addition"]), axis=-1)
+    np.testing.assert_allclose(long, 0.3 * UNITS, rtol=0.05)
+
+
+def test_padding_packed_examples_and_marks_are_told_apart(batches):
+    table = {"token_embedder": {"embedding": jnp.full((32, 4), 0.5)}}
     tokens = batches["mt5"]["encoder_input_tokens"]
     packed = {**batches["mt5"], "encoder_segment_ids": jnp.full_like(tokens, 2)}
-    assert (input_segments(packed) == 2).all()
-    alone = {"encoder_input_tokens": jnp.asarray([[5, 6, 0]])}
-    np.testing.assert_array_equal(input_segments(alone), [[1, 1, 0]])
+    assert (inputs_of(table, packed).segments == 2).all()
+    alone = inputs_of(table, {"encoder_input_tokens": jnp.asarray([[5, 6, 1, 0]])})
+    np.testing.assert_array_equal(alone.segments, [[1, 1, 1, 0]])
+    np.testing.assert_array_equal(alone.lengths, [[1.0, 1.0, 0.0, 0.0]])
+    words = {"encoder": {"embeddings": {"word": jnp.full((32, 8), 0.5)}}}
+    rows = jnp.asarray([[0, 7, 2, ENCODER.pad_id]])
+    batch = LabelBatch(tokens=rows, labels=jnp.asarray([0]), head="a")
+    found = labels.inputs_of(ENCODER)(words, batch)
+    np.testing.assert_array_equal(found.segments, [[1, 1, 1, 0]])
+    np.testing.assert_allclose(found.lengths, [[0.0, 2**0.5, 0.0, 0.0]], rtol=1e-6)

@@ -75,7 +75,7 @@ positions (encoders) or the first layer (mT5) see them; of padding nothing is mo
 
 | `perturbation` | what a step of training does | passes |
 | --- | --- | --- |
-| `gaussian` | normal noise of deviation `radius` in each number | 1 |
+| `gaussian` | normal noise, of each token about `radius` long | 1 |
 | `uniform` | noise uniform in the ball of the radius | 1 |
 | `pgd` | `steps` of ascent, then learns from the worst addition alone | steps + 1 |
 | `freelb` | `steps` of ascent, learns from the mean over its way | steps |
@@ -84,10 +84,14 @@ A pass is one forward and one backward computation; those of `pgd`'s ascent leav
 the gradients of the parameters. `perturbation_norm` is `l2` or `linf`, and
 `perturbation_over` says whose length the radius bounds: each `token`'s addition, or
 all of an `example`'s together (in a packed row each example has its own).
-`perturbation_start` begins the ascent at a random place of a smaller ball. The radius
-is in the unit of the model's own vectors, so that it has to be chosen for each model.
-A radius of 0 gives the plain loss to the last bit, and the gradient agrees with finite
-differences (tests).
+`perturbation_start` begins the ascent at a random place of a smaller ball.
+
+Radii and steps are shares, as those of the attack `pgd`: they count in the mean length
+of the vectors of the example's text (of `linf`, in that length over the square root of
+the numbers of a vector; of `gaussian` likewise, so that a token's noise is about
+`radius` lengths long). The papers' radii are absolute: divide them by that length. For
+FreeLB's, which are of a whole example, that is `over=example`. A radius of 0 gives the
+plain loss to the last bit, and the gradient agrees with finite differences (tests).
 
 **Attacked rows.** A share of the training rows is replaced by what attacks make of them
 before the rows are tokenised; labels stay right, as attacks guarantee. Such rows have a
@@ -104,9 +108,15 @@ are left as they are.
 --smoothing_sigma 0.1 --smoothing_samples 1000` answers with the class that most of the
 noisy inputs get, and records a certified radius: within it no addition to the vectors
 changes the vote, with `smoothing_confidence` 0.999 (Cohen et al. 2019). Where the vote
-is too close it abstains: the prediction is empty and counts as wrong. Radii are in the
-unit of the vectors; a certificate says nothing of exchanged words. Train with
-`gaussian` of the same deviation first.
+is too close it abstains: the prediction is empty and counts as wrong. `xtl score` gives
+the certified accuracy at several radii, with abstentions, and the report a table.
+
+Here sigma and radii are in the unit of the vectors, since the theorem holds for one
+sigma for all inputs. Each record has the mean `length` of its vectors: a radius over
+that length is a share, all tokens together, as `pgd:over=example` takes it. Training
+with `gaussian` and the radius r adds noise of deviation r * length / sqrt(n), with n
+numbers in a vector: do that first, with the sigma that is voted under. A certificate
+says nothing of exchanged words, whose vectors are moved by far more.
 """
 
 

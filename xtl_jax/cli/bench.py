@@ -5,6 +5,7 @@ xtl bench feed --json
 xtl bench infer              generation, beside transformers where it is installed
 xtl bench infer --model mt5_small --beams 4
 xtl bench train              a step of fine-tuning an encoder, likewise
+xtl bench perturbation       steps of perturbed training, beside the plain one
 xtl bench power              simulated studies: what their tests find, rightly or not
 """
 
@@ -56,8 +57,9 @@ def add_parser(subparsers: Any) -> None:
     train.add_argument("--rounds", type=int, default=5, help="that are timed")
     train.add_argument("--json", action="store_true", help="one JSON document")
     train.set_defaults(run=run_train)
-    from xtl_jax.cli import bench_power
+    from xtl_jax.cli import bench_perturbation, bench_power
 
+    bench_perturbation.add_parser(names)
     bench_power.add_parser(names)
 
 
@@ -94,7 +96,7 @@ def run_infer(args: argparse.Namespace) -> int:
     from xtl_jax.bench import infer
 
     setting = infer.Setting(
-        model=_model(args.model, owner="ModelConfig"),
+        model=model(args.model, owner="ModelConfig"),
         batch_size=args.batch_size,
         inputs=args.inputs,
         generated=args.generated,
@@ -124,7 +126,7 @@ def run_train(args: argparse.Namespace) -> int:
     from xtl_jax.bench import train
 
     setting = train.Setting(
-        model=_model(args.model, owner="EncoderConfig"),
+        model=model(args.model, owner="EncoderConfig"),
         batch_size=args.batch_size,
         length=args.length,
         rounds=args.rounds,
@@ -176,7 +178,7 @@ def _print_pair(
     )
 
 
-def _model(name: str, *, owner: str) -> Any:
+def model(name: str, *, owner: str) -> Any:
     """The shape of a packaged gin file."""
     from xtl_jax.cli import config as configs
     from xtl_jax.errors import near

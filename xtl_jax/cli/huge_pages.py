@@ -18,7 +18,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 
-COMMANDS = ("quickstart", "train", "predict", "run", "bench")  # that compute
+COMMANDS = ("quickstart", "train", "predict", "run", "study", "bench")  # that compute
 _VARIABLE = "GLIBC_TUNABLES"
 _SETTING = "glibc.malloc.hugetlb"
 _FIRST = (2, 35)  # version of the C library that has the setting

@@ -31,7 +31,7 @@ from xtl_jax.launcher.machine import Memory
 
 _NAME = re.compile(r"[A-Za-z0-9][-_.A-Za-z0-9]*")
 # What the hosts need beyond what is installed here.
-_HOST_EXTRAS = ("gcsfs>=2024.6",)
+_HOST_EXTRAS = ("gcsfs>=2025.2",)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -54,17 +54,17 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_flags(parser)
-    parser.set_defaults(run=run)
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """All flags of `xtl predict`."""
     parser.add_argument(
         "run_dir_or_checkpoint",
         metavar="RUN",
         help="run directory of `xtl train`; or a checkpoint, see below",
     )
+    add_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """All flags of `xtl predict`; which run is not among them."""
     parser.add_argument(
         "--task",
         action="append",

@@ -170,6 +170,7 @@ def _smoothed(
                     "radius": each.radius,
                     "lower": each.lower,
                     "votes": each.votes.tolist(),
+                    "length": each.length,
                 },
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from xtl_jax.hosts import group
 from xtl_jax.infer import records
 from xtl_jax.train import config as train_config
 
+# Before a run begins a study says what it is and who works at it.
+_OF_OTHERS = re.compile(r"\.?(run|stage|failed|claim-\d+)\.json")
 _PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "sentencepiece")
 
 
@@ -89,12 +92,10 @@ def claim(
     folder = storage.at(run_dir)
     old = read(folder)
     if old is None:
-        # A kill may have left a half-written run.json under another name; a folder that
-        # was made in a bucket's console holds itself.
+        # A kill may have left a half-written file under another name; a folder that was
+        # made in a bucket's console holds itself.
         found = folder.iterdir() if folder.is_dir() else ()
-        if any(
-            path != folder and not path.name.startswith(".run.json.") for path in found
-        ):
+        if any(path != folder and not _OF_OTHERS.match(path.name) for path in found):
             raise UserError(
                 f"{folder} is not empty and holds no run.json; give another run_dir "
                 "(MODEL_DIR), nothing in it was touched"

@@ -6,6 +6,7 @@
     log.jsonl                    without it, there are no curves
     predictions/TASK.LANGUAGE.jsonl   without one, its wrong examples are not shown
     robustness/summary.json      what attacks cost, where there were any
+    robustness/certified.json    what a vote under noise certifies, likewise
 
 What a report cannot do without is an error that says how to get it. What it can do
 without becomes a note on the page. A run that was killed may have left half a line at
@@ -181,8 +182,10 @@ def _read(
                 "missing from this report"
             )
     log, log_notes = _log(run_dir / "log.jsonl")
-    robust = run_dir / "robustness" / SUMMARY
-    robustness = _json(robust, again=again) if robust.is_file() else {}
+    robustness, certified = (
+        _json(path, again=again) if path.is_file() else {}
+        for path in (run_dir / "robustness" / n for n in (SUMMARY, "certified.json"))
+    )
     return RunResults(
         label=label,
         folder=storage.resolved(run_dir).name,
@@ -193,6 +196,7 @@ def _read(
         predictions=predictions,
         notes=(*notes, *log_notes),
         robustness=robustness.get("families", {}),
+        certified=certified,
     )
 
 

@@ -6,7 +6,7 @@ file a language and one summary over families are written, and a table is shown:
     xtl score runs/first
 
 Attacked files (`xtl predict --attack`) are paired with the clean ones by id; what each
-attack costs goes to `RUN/robustness`.
+attack costs goes to `RUN/robustness`, and so does what a vote under noise certifies.
 
 Ids are held against the list that `xtl predict` left, or against the evaluation data
 where it is still here: an unknown id is an error, a missing one scores 0.
@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import (
     score_attacked,
+    score_certified,
     score_files,
     score_gold,
     score_run,
@@ -219,8 +220,10 @@ def _run_directory(args: argparse.Namespace, *, find: score_run.Find) -> int:
         args.run_dir, find=find, resamples=args.resamples, seed=args.seed
     )
     robust = score_attacked.summary(attacked, resamples=args.resamples, seed=args.seed)
+    certified = score_certified.score(args.run_dir, find=find)
     score_run.write(args.run_dir, scores=scores, summaries=summaries)
     score_attacked.write(args.run_dir, attacked, document=robust)
+    score_certified.write(args.run_dir, certified)
     if args.json:
         document = {
             "run": os.fspath(args.run_dir),
@@ -232,6 +235,8 @@ def _run_directory(args: argparse.Namespace, *, find: score_run.Find) -> int:
         }
         if attacked:
             document["robustness"] = robust["families"]
+        if certified:
+            document["certified"] = certified
         print(json.dumps(document, ensure_ascii=False))
         return 0
     for name, found in summaries.items():
@@ -244,6 +249,8 @@ def _run_directory(args: argparse.Namespace, *, find: score_run.Find) -> int:
         _show(score_tables.benchmark_table(found))
     for name, by_attack in robust["families"].items():
         _show(score_tables.robustness_table(name, by_attack))
+    for name, by_language in certified.items():
+        _show(score_tables.certified_table(name, by_language))
     return 0
 
 

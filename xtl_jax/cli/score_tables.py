@@ -183,3 +183,28 @@ def robustness_table(name: str, by_attack: Mapping[str, Mapping[str, Any]]) -> T
             f"{mean['queries_per_example']:.1f}",
         )
     return table
+
+
+def certified_table(name: str, by_language: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One family voted on under noise: a row a language, a column a radius."""
+    from rich import box
+    from rich.table import Table
+
+    first = next(iter(by_language.values()))
+    table = Table(
+        title=f"{name} ({first['split']}): certified accuracy, percent",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption="right, and right wherever the vectors are moved to within so many "
+        f"sigmas ({first['sigma']:g}), with a confidence of {first['confidence']:g}",
+    )
+    table.add_column("language")
+    table.add_column("abstained", justify="right")
+    for point in first["points"]:
+        multiple = point["radius"] / first["sigma"]
+        table.add_column(f"{multiple:g} sigma", justify="right")
+    for language, found in by_language.items():
+        accuracies = [_number(point["accuracy"]) for point in found["points"]]
+        table.add_row(language, _number(found["abstained"]), *accuracies)
+    return table

@@ -34,6 +34,34 @@ class Asked(NamedTuple):
     overrides: tuple[Binding, ...]
 
 
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags that decide what a study is, of every command that reads its gin files."""
+    parser.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="world",
+        help="world: the toy on a laptop; real: a real encoder; small: mT5-Small; "
+        "full: the size in the question (default: %(default)s)",
+    )
+    parser.add_argument("--data_dir", help="folder of original release files")
+    parser.add_argument("--cache_dir", help="folder of tokenised examples")
+    parser.add_argument(
+        "--gin_file",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="settings of the study, or of every stage; repeatable, later ones win, "
+        "and --gin.StudyConfig.FIELD=VALUE or --gin.RunConfig.FIELD=VALUE over them",
+    )
+    parser.add_argument(
+        "--gin_search_path",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="further folders to look for NAME/study.gin and gin files in",
+    )
+
+
 def folders(search: Sequence[str] = ()) -> dict[str, pathlib.Path]:
     """Every study, by name: packaged ones, and those of further folders, which win."""
     found: dict[str, pathlib.Path] = {}
@@ -83,6 +111,10 @@ def load(name: str, *, scale: str, arguments: argparse.Namespace) -> Asked:
             values[binding.field] = binding.value
         else:
             overrides.append(binding)
+    for field in ("data_dir", "cache_dir"):
+        if getattr(arguments, field, None):
+            place = getattr(arguments, field)
+            overrides.append(Binding("RunConfig", field, place, f"--{field}"))
     missing = [f"{OWNER}.{field}" for field in fields.missing(StudyConfig, values)]
     if missing:
         raise UserError(

@@ -9,12 +9,13 @@ import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+import xtl_jax
 from xtl_jax.cli import study_config
 
 if TYPE_CHECKING:
     from xtl_jax.cli.study_cost import Cost
     from xtl_jax.cli.study_stages import Describer
-    from xtl_jax.studies.graph import Graph
+    from xtl_jax.studies.graph import Graph, Stage
 
 EXAMPLE = """example:
   xtl study show
@@ -39,30 +40,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help="of the study; without it, all of them"
     )
-    parser.add_argument(
-        "--scale",
-        choices=study_config.SCALES,
-        default="world",
-        help="world: the toy on a laptop; real: a real encoder; small: mT5-Small; "
-        "full: the size in the question (default: %(default)s)",
-    )
-    parser.add_argument("--data_dir", help="folder of original release files")
-    parser.add_argument("--cache_dir", help="folder of tokenised examples")
-    parser.add_argument(
-        "--gin_file",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="settings of the study, or of every stage; repeatable, later ones win, "
-        "and --gin.StudyConfig.FIELD=VALUE or --gin.RunConfig.FIELD=VALUE over them",
-    )
-    parser.add_argument(
-        "--gin_search_path",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="further folders to look for NAME/study.gin and gin files in",
-    )
+    study_config.add_flags(parser)
     parser.add_argument("--stages", action="store_true", help="list every stage")
     parser.add_argument(
         "--picture", metavar="FILE", help="the graph of one seed as an SVG picture"
@@ -75,29 +53,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Show one study, or what studies there are."""
     if arguments.name is None:
         return _list(arguments)
-    from xtl_jax.cli.config import Binding
     from xtl_jax.cli.study_cost import cost
-    from xtl_jax.cli.study_stages import Describer, describe_task, languages
+    from xtl_jax.cli.study_stages import planned
     from xtl_jax.studies import picture
-    from xtl_jax.studies.graph import graph
 
     asked = study_config.load(
         arguments.name, scale=arguments.scale, arguments=arguments
     )
-    places = [
-        Binding("RunConfig", field, getattr(arguments, field), "flag")
-        for field in ("data_dir", "cache_dir")
-        if getattr(arguments, field)
-    ]
-    describer = Describer(
-        overrides=(*asked.overrides, *places), search=arguments.gin_search_path
-    )
-    found = graph(asked.config, describer, task=describe_task, languages=languages)
+    found, describer = planned(asked, search=arguments.gin_search_path)
     taken = cost(found, describer)
     if arguments.picture:
         pathlib.Path(arguments.picture).write_text(picture.svg(found), encoding="utf-8")
     if arguments.json:
-        print(json.dumps(_document(found, describer, taken), ensure_ascii=False))
+        print(json.dumps(document(found, describer, taken), ensure_ascii=False))
     else:
         _show(found, describer, taken, stages=arguments.stages)
     return 0
@@ -118,9 +86,11 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _document(graph: Graph, describer: Describer, taken: Cost) -> dict[str, Any]:
+def document(graph: Graph, describer: Describer, taken: Cost) -> dict[str, Any]:
+    """A study as JSON values: what `--json` prints, and `study.json` holds."""
     config = graph.config
     return {
+        "xtl_jax": xtl_jax.__version__,
         "study": dataclasses.asdict(config),
         "arms": [
             {
@@ -131,20 +101,7 @@ def _document(graph: Graph, describer: Describer, taken: Cost) -> dict[str, Any]
             }
             for arm in graph.arms
         ],
-        "stages": [
-            {
-                "id": stage.id,
-                "kind": stage.kind,
-                "title": stage.title,
-                "parents": [parent._asdict() for parent in stage.parents],
-                "seed": stage.seed,
-                "target": stage.target,
-                "arms": list(stage.arms),
-                "marks": list(stage.marks),
-                "settings": dict(stage.settings),
-            }
-            for stage in graph.stages
-        ],
+        "stages": [stage_document(stage) for stage in graph.stages],
         "counts": graph.counts(),
         "unshared_training_stages": graph.unshared(),
         "marks": list(graph.marks()),
@@ -153,6 +110,21 @@ def _document(graph: Graph, describer: Describer, taken: Cost) -> dict[str, Any]
             for (task, split), where in sorted(describer.data.items())
         },
         "cost": taken._asdict(),
+    }
+
+
+def stage_document(stage: Stage) -> dict[str, Any]:
+    """One stage, likewise: what its `stage.json` holds."""
+    return {
+        "id": stage.id,
+        "kind": stage.kind,
+        "title": stage.title,
+        "parents": [parent._asdict() for parent in stage.parents],
+        "seed": stage.seed,
+        "target": stage.target,
+        "arms": list(stage.arms),
+        "marks": list(stage.marks),
+        "settings": dict(stage.settings),
     }
 
 

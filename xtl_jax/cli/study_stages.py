@@ -18,12 +18,14 @@ from xtl_jax.cli import config as configs
 from xtl_jax.cli.config import Binding, Config
 from xtl_jax.data import cache, fetch, labelled, prompts, store
 from xtl_jax.errors import UserError
-from xtl_jax.studies.graph import Described, Draft
+from xtl_jax.studies.graph import Described, Draft, Graph, graph
 from xtl_jax.studies.zero_shot import Task
 from xtl_jax.train.config import MUTABLE
 
 if TYPE_CHECKING:
     from xtl_tasks.family import Family
+
+    from xtl_jax.cli.study_config import Asked
 
 # Of the fields that a run may change on its way, those that decide which checkpoint a
 # finished one has as its best.
@@ -244,6 +246,17 @@ class Describer:
                 code_version.of_modules([f"{within}.scoring"], within=within),
             ]
         return self._scorers[family.name]
+
+
+def planned(asked: Asked, *, search: Sequence[str] = ()) -> tuple[Graph, Describer]:
+    """The stages of a study, and what describes them.
+
+    Raises:
+        UserError: what the study asks for does not exist or is not allowed.
+    """
+    describer = Describer(overrides=asked.overrides, search=search)
+    found = graph(asked.config, describer, task=describe_task, languages=languages)
+    return found, describer
 
 
 def describe_task(name: str) -> Task:

@@ -138,8 +138,32 @@ def card(
             for split, source in family.tfds.items()
         },
         "where": here,
+        "attacks": _attacks(family, languages or family.languages),
         "selected": list(languages or ()),
     }
+
+
+def _attacks(family: Family, languages: Sequence[str]) -> list[str]:
+    """Names of the attacks that have a meaning for its rows in one of the languages."""
+    from xtl_jax.attacks import catalog
+    from xtl_jax.data import rows
+    from xtl_jax.metrics import languages as facts
+
+    made = {
+        "qa": rows.QuestionRow,
+        "classification": rows.PairRow,
+        "ranking": rows.ChoiceRow,
+        "tagging": rows.TaggedRow,
+    }
+    if family.kind not in made:
+        return []  # no answers that could be attacked
+    known = [each for each in languages if facts.find(each.partition("-")[0])]
+    return [
+        attack.name
+        for attack in catalog.ATTACKS
+        if issubclass(made[family.kind], attack.kinds)
+        and any(not attack.refuses(each.partition("-")[0]) for each in known)
+    ]
 
 
 def _here(
@@ -240,7 +264,8 @@ def _print_catalog(
         Text(
             f"data directory: {data_dir or 'none: set --data_dir or XTL_DATA_DIR'}\n"
             "`xtl tasks NAME` tells more of one family, task or mixture: its sources, "
-            "licence and traps."
+            "licence and traps, and the attacks that apply to it; `xtl docs attacks` "
+            "shows each attack in six scripts."
         )
     )
 
@@ -324,6 +349,9 @@ def _print_card(found: Mapping[str, Any]) -> None:
         line(f"{split} files", names[0] + (" (or …)" if len(names) > 1 else ""))
     for split, source in found["tfds"].items():
         line(f"{split} TFDS", source)
+    if found["attacks"]:
+        line("attacks", " ".join(found["attacks"]))
+        line("", "each is shown in six scripts by `xtl docs attacks`")
     for split, where in found["where"].items():
         line(f"{split} here", _where(where, selected=bool(selected)))
     console.print(table)

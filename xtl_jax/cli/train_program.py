@@ -7,13 +7,21 @@ is chosen here.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from xtl_jax.cli import train_dev, train_dev_labels, train_inputs, train_labels
 from xtl_jax.cli.config import Config
 from xtl_jax.cli.train_inputs import Inputs
+from xtl_jax.train.config import MUTABLE
+
+# What a run reads and when it looks up from its work; its update depends on the rest.
+_NOT_OF_STEP = (MUTABLE - {"steps"}) | {"task", "dev_task"}
+_STEPS_KEPT = 8  # compiled steps of a process, the newest ones
+_steps: dict[Any, Any] = {}
 
 
 def is_encoder(config: Config) -> bool:
@@ -39,10 +47,29 @@ def shapes(config: Config) -> Any:
 
 
 def step(config: Config, mesh: Any, shapes: Any) -> Any:
-    """The step of a run on this mesh: see `train/program.py`."""
+    """The step of a run on this mesh: see `train/program.py`.
+
+    Runs of one process that differ in nothing that the step depends on have the same
+    one, so that it is compiled once for many stages of a study.
+    """
     from xtl_jax.train import program
 
-    return program.step(config.model, config.run, mesh=mesh, shapes=shapes)
+    run, free = config.run, _NOT_OF_STEP
+    if run.schedule != "linear" and not run.warmup_share:
+        free |= {"steps"}
+    if not (is_encoder(config) or config.model.dropout_rate or run.perturbed):
+        free |= {"seed"}  # an mT5 that draws nothing
+    decides = {
+        field: value
+        for field, value in dataclasses.asdict(run).items()
+        if field not in free
+    }
+    key = (config.model, mesh, json.dumps(decides, sort_keys=True))
+    if key not in _steps:
+        while len(_steps) >= _STEPS_KEPT:
+            del _steps[next(iter(_steps))]
+        _steps[key] = program.step(config.model, config.run, mesh=mesh, shapes=shapes)
+    return _steps[key]
 
 
 def compiled(inputs: Inputs, mesh: Any, shapes: Any) -> list[Any]:

@@ -80,9 +80,7 @@ def worst(
         ball: in what norm, around what, in how many steps.
     """
     axes = tuple(range(1, real.ndim))
-    lengths = jnp.sqrt(jnp.sum(jnp.square(vectors), axis=-1))
-    mean = jnp.sum(lengths * real, axis=axes) / jnp.maximum(jnp.sum(real, axis=axes), 1)
-    within = radius * mean
+    within = radius * mean_lengths(vectors, real)
     if ball.norm == "linf":
         within = within / math.sqrt(vectors.shape[-1])
     mask = jnp.broadcast_to(real[..., None], vectors.shape)
@@ -126,6 +124,27 @@ def worst(
     return better(kept, (addition, sureness(addition)))[0]
 
 
+def mean_lengths(
+    vectors: Float[Array, "batch *choices length embed"],
+    real: Float[Array, "batch *choices length"],
+) -> Float[Array, " batch"]:
+    """The length that radii count in: the mean over the tokens of an example's text.
+
+    Example:
+        >>> vectors = jnp.asarray([[[9.0, 0.0], [3.0, 4.0], [0.0, 1.0]]])
+        >>> mean_lengths(vectors, jnp.asarray([[0.0, 1.0, 1.0]]))
+        Array([3.], dtype=float32)
+    """
+    axes = tuple(range(1, real.ndim))
+    lengths = jnp.sqrt(jnp.sum(jnp.square(vectors), axis=-1))
+    return jnp.sum(lengths * real, axis=axes) / jnp.maximum(jnp.sum(real, axis=axes), 1)
+
+
+def text_of(tokens: Int[Array, "batch *choices length"]) -> Array:
+    """1 for the tokens of an encoder's texts, 0 for marks and padding."""
+    return (tokens > _LAST_MARK).astype(jnp.float32)
+
+
 def _wide(values: Array, *, shape: tuple[int, ...]) -> Array:
     """[batch] to a shape that goes with vectors."""
     narrow = values.reshape(values.shape[0], *(1 for _ in shape[1:]))
@@ -166,7 +185,7 @@ def of_encoder(
     table = params["encoder"]["embeddings"]["word"]
     return worst(
         sureness,
-        real=(tokens > _LAST_MARK).astype(jnp.float32),
+        real=text_of(tokens),
         vectors=jnp.take(table, tokens, axis=0).astype(jnp.float32),
         seeds=seeds,
         radius=radius,

@@ -195,13 +195,13 @@ def write(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
     replace(path, "".join(f"{line}\n" for line in lines))
 
 
-def replace(path: str | os.PathLike[str], text: str) -> None:
-    """Put `text` in place of a file, so that readers see the old or the new, whole.
+def replace(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Put `content` in place of a file; readers see the old or the new, whole.
 
     Raises:
         UserError: it cannot be written; what was there before is untouched.
     """
-    data = text.encode("utf-8")
+    data = content.encode("utf-8") if isinstance(content, str) else content
     if storage.is_remote(path):
         storage.put(path, data)
         return

@@ -16,8 +16,11 @@ Cohen et al. 2019 do: by Clopper and Pearson, so that a certificate is wrong in 
 
 The certificate is of vectors and not of words: an attack that exchanges words moves
 their vectors by far more, as a rule, and other words make another input. It speaks of
-an input's own tokens, `<s>` and `</s>` included; nothing is added to padding. Smoothed
-prediction for zero-shot transfer: Huang et al. 2021 (2104.08645).
+an input's own tokens, `<s>` and `</s>` included; nothing is added to padding. Sigma and
+radii are in the unit of the vectors, since the theorem wants one sigma for all inputs;
+over the mean `length` of an input's own vectors, a radius is a share, as `pgd` and
+training have it (`over="example"`). Smoothed prediction for zero-shot transfer: Huang
+et al. 2021 (2104.08645).
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ import numpy as np
 from xtl_jax.data import labelled_batches
 from xtl_jax.data.store import Store
 from xtl_jax.hosts.arrays import fetch
-from xtl_jax.infer import encoder
+from xtl_jax.infer import encoder, moved
 from xtl_jax.model.encoder_sizes import EncoderConfig, Head
 from xtl_jax.typing import Array, Float, Int
 
@@ -67,6 +70,7 @@ class Certified(NamedTuple):
     radius: float  # 0 where it abstained
     lower: float  # bound of the probability of the class that was found first
     votes: np.ndarray  # [classes] of the draws that bound it
+    length: float = 0.0  # mean length of the vectors of its text
 
 
 def certify(selection: np.ndarray, votes: np.ndarray, *, how: Smoothing) -> Certified:
@@ -139,13 +143,22 @@ def label(
             pad_id=pad_id,
             sigma=how.sigma,
         )
+        lengths = fetch(_lengths(params, put(tokens)))
         selection = fetch(count(begin=0, draws=SELECTION))
         bounding = fetch(count(begin=SELECTION, draws=how.samples))
         for row, index in enumerate(indices.tolist()):
             if index >= 0:
-                found[index] = certify(selection[row], bounding[row], how=how)
+                one = certify(selection[row], bounding[row], how=how)
+                found[index] = one._replace(length=float(lengths[row]))
         progress(len(found))
     return [found[index] for index in range(len(found))]
+
+
+@jax.jit
+def _lengths(params: Any, tokens: Int[Array, "batch length"]) -> Array:
+    table = params["encoder"]["embeddings"]["word"]
+    vectors = jnp.take(table, tokens, axis=0).astype(jnp.float32)
+    return moved.mean_lengths(vectors, moved.text_of(tokens))
 
 
 @functools.partial(

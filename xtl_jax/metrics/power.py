@@ -158,6 +158,7 @@ def conclude(
     *,
     p: float | None,
     matters: float,
+    comparisons: int = 1,
     alpha: float = ALPHA,
     power: float = POWER,
 ) -> Conclusion:
@@ -167,6 +168,8 @@ def conclude(
         found: the difference.
         p: the value to decide by: adjusted for the family, where there is one.
         matters: the smallest difference that would matter, in points.
+        comparisons: of the family. What matters must have been seen where Holm's
+            method is strictest, at `alpha` over their number.
         alpha: false positives that are put up with.
         power: below which a study could not have seen what matters.
 
@@ -177,5 +180,5 @@ def conclude(
         raise ValueError(f"a difference that matters is above 0 points, got {matters}")
     if p is not None and p <= alpha:
         return "higher" if found.points > 0 else "lower"
-    chance = of(matters, found.uncertainty, alpha=alpha)
+    chance = of(matters, found.uncertainty, alpha=alpha / comparisons)
     return "not significant" if chance >= power else "not enough power"

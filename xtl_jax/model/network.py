@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
+
+import jax
 
 from xtl_jax.model import encoder, t5
 from xtl_jax.model.encoder_sizes import EncoderConfig
@@ -18,6 +21,15 @@ def init_params(config: AnyConfig, key: Array) -> Any:
     if isinstance(config, EncoderConfig):
         return encoder.init_params(config, key)
     return t5.init_params(config, key)
+
+
+@functools.lru_cache(maxsize=8)
+def param_shapes(config: AnyConfig) -> Any:
+    """Shape and dtype of each parameter, boxed likewise, with nothing computed.
+
+    Tracing a network takes a second, and a stage asks many times.
+    """
+    return jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
 
 
 def from_json(values: Mapping[str, Any]) -> AnyConfig:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from xtl_jax.report import facts, robustness, wording
+from xtl_jax.report import certified, facts, robustness, wording
 from xtl_jax.report.benchmarks import benchmark_tables
 from xtl_jax.report.cells import Cell, metric_title
 from xtl_jax.report.results import RunResults
@@ -68,6 +68,10 @@ def render(
             )
     for found in robustness.tables(arms):
         parts += _attacked(found)
+    for table in certified.tables(arms):
+        parts.append(f"## {escape(table.family)}, certified: {escape(table.arm)}")
+        parts.append(table.caption)
+        parts.append(_table(certified.head(table), certified.lines(table)))
     runs = [run for arm in arms for run in arm.runs]
     commands = [(run.label, facts.command(run)) for run in runs]
     shown = [

@@ -11,10 +11,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import importlib.resources
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xtl_jax.report import (
+    certified,
     facts,
     languages,
     learning,
@@ -75,32 +77,14 @@ def render(
         tables: their numbers, from `family_tables`.
         title: heading of the page.
     """
-    import jinja2
     import markupsafe
 
     groups = mistakes.groups(arms)
     runs = [run for arm in arms for run in arm.runs]
-    loader = jinja2.PackageLoader("xtl_jax", "report")
-    environment = jinja2.Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Before escaping: characters that would act become pictures of themselves.
-        finalize=lambda value: visible(value) if type(value) is str else value,
-    )
-    script, _, _ = loader.get_source(environment, "page.js")
-    style, _, _ = loader.get_source(environment, "page.css")
-    environment.filters |= {
-        "number": wording.number,
-        "signed": wording.signed,
-        "interval": wording.interval,
-        "metric": metric_title,
-        "share": share_title,
-    }
+    environment = page_environment()
+    script = source("page.js")
     return environment.get_template("page.html.jinja").render(
-        style=markupsafe.Markup(style),
+        style=markupsafe.Markup(source("page.css")),
         script=markupsafe.Markup(script),
         script_hash=_hash(script),
         title=title,
@@ -123,6 +107,10 @@ def render(
             (table, _attack_chart(table, markupsafe.Markup))
             for table in robustness.tables(arms)
         ],
+        certified=[
+            (table, certified.head(table), certified.lines(table))
+            for table in certified.tables(arms)
+        ],
         panels=[
             (panel, markupsafe.Markup(_curves(panel)))
             for panel in learning.panels(runs)
@@ -136,6 +124,35 @@ def render(
         commands=[facts.command(run) for run in runs],
         signatures=signatures(arms),
     )
+
+
+def page_environment() -> Any:
+    """The environment of jinja2 that every page is made in."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("xtl_jax", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Before escaping: characters that would act become pictures of themselves.
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "signed": wording.signed,
+        "interval": wording.interval,
+        "metric": metric_title,
+        "share": share_title,
+    }
+    return environment
+
+
+def source(name: str) -> str:
+    """A file of this folder: the style or the script of pages."""
+    file = importlib.resources.files("xtl_jax.report") / name
+    return file.read_text(encoding="utf-8")
 
 
 def signatures(arms: Sequence[RunResults]) -> list[str]:

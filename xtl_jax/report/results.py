@@ -6,6 +6,7 @@
     scores/summary.json averages over the languages of a family
     predictions/*.jsonl what the model wrote, for the wrong examples
     robustness/summary.json what attacks cost, where there were any
+    robustness/certified.json   what a vote under noise certifies, where there was one
 
 `cli/report.py` opens the files; this module says which keys they must have and turns
 them into `RunResults`. Runs compared in one report are *arms*; the first is the
@@ -118,6 +119,8 @@ class RunResults:
     robustness: Mapping[str, Mapping[str, Any]] = dataclasses.field(
         default_factory=dict
     )
+    # Family to language to certified accuracy (`report/certified.py`).
+    certified: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[RunResults, ...]:

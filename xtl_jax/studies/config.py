@@ -83,6 +83,9 @@ class StudyConfig:
         never_trained: families that no stage may train on, and no translation of them.
         allow_target_language_labels: a stage may train on labels in a language that a
             target is scored in. It is marked everywhere.
+        smallest_difference: in points, the smallest that would matter. A difference
+            that is not significant is called so only where this one would have been
+            found; see `metrics.power.conclude`.
         topology: slice whose time and price are stated, such as "v5e:2x4"; "": none.
         tasks: intermediate tasks.
         rates: where the shares of tasks that are trained together come from.
@@ -123,6 +126,7 @@ class StudyConfig:
     examples: int = 0
     never_trained: tuple[str, ...] = ()
     allow_target_language_labels: bool = False
+    smallest_difference: float = 1.0
     topology: str = ""
     tasks: tuple[str, ...] = ()
     rates: Rates = "proportional"
@@ -173,8 +177,9 @@ class StudyConfig:
             for task, number in getattr(self, field).items():
                 if not is_number(number) or (field == "weights" and number <= 0):
                     self.refuse(f"{field}[{task!r}]", "must be a number above 0")
-        if not (is_number(self.text_ratio) and self.text_ratio > 0):
-            self.refuse("text_ratio", "must be a number above 0")
+        for field in ("text_ratio", "smallest_difference"):
+            if not (is_number(getattr(self, field)) and getattr(self, field) > 0):
+                self.refuse(field, "must be a number above 0")
         if not self.initial:
             self.refuse(
                 "initial",

@@ -87,12 +87,13 @@ class RunConfig:
             target tokens of the batch (T5X's NUM_REAL_TARGET_TOKENS).
         perturbation: what is added to the vectors of the input tokens in training
             (`train/perturbation.py`): "none", "pgd", "freelb", "gaussian", "uniform".
-        perturbation_radius: how long it may be; of "gaussian" the standard deviation of
-            each number.
+        perturbation_radius: how long it may be, in mean lengths of the vectors of the
+            example's text, as `pgd` at prediction has it; of "gaussian" how long the
+            noise of a token is on average, nearly.
         perturbation_norm: "l2" or "linf" says what "long" means,
         perturbation_over: "token" or "example" whose length it is.
         perturbation_steps: of ascent, which "pgd" and "freelb" make.
-        perturbation_step_size: length of a step of ascent.
+        perturbation_step_size: length of a step of ascent, in the same unit.
         perturbation_start: radius of the ball in which ascent begins; 0: clean inputs.
         augmentation: attacks on training rows before they are cached
             (`attacks/augment.py`), each with its settings behind colons:

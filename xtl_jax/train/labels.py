@@ -23,13 +23,15 @@ import jax.numpy as jnp
 from xtl_jax.model.encoder import Encoder
 from xtl_jax.model.encoder_sizes import EncoderConfig
 from xtl_jax.model.loss import LossSums, token_losses
-from xtl_jax.train import contrast, settings
+from xtl_jax.train import contrast, perturbation, settings
 from xtl_jax.train.config import RunConfig
+from xtl_jax.train.perturbation import Inputs
 from xtl_jax.train.step import Objective
 from xtl_jax.typing import Array, Float, Int
 
 IGNORED = -1  # a place without a label
 _MASKED = -1e10  # added to the logits of padding, as attention does
+_LAST_MARK = 2  # `<s>`, `<pad>` and `</s>` come before all that texts are made of
 _HIDDEN_SHARE = 5  # one in so many tokens is hidden at most
 
 
@@ -77,9 +79,18 @@ def objective(config: EncoderConfig, run: RunConfig) -> Objective:
     return sums
 
 
-def input_segments(config: EncoderConfig) -> Callable[[LabelBatch], Array]:
-    """A function from a batch to 1 where an input has a token, 0 at padding."""
-    return lambda batch: (batch.tokens != config.pad_id).astype(jnp.int32)
+def inputs_of(config: EncoderConfig) -> Callable[[Any, LabelBatch], Inputs]:
+    """What a perturbation has to know of a batch, by parameters and batch."""
+
+    def of_batch(params: Any, batch: LabelBatch) -> Inputs:
+        return perturbation.inputs_of(
+            params["encoder"]["embeddings"]["word"],
+            batch.tokens,
+            segments=(batch.tokens != config.pad_id).astype(jnp.int32),
+            last_mark=_LAST_MARK,
+        )
+
+    return of_batch
 
 
 def other_heads(keys: tuple[str, ...], batch: LabelBatch) -> bool:

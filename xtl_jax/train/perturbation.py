@@ -15,6 +15,13 @@ those of each token's addition or of an example's (`over`), where an example of 
 row is a segment of it, and an option of a choice is one of its own. Padding is never
 moved. All passes of a step drop the same (FreeLB's rule).
 
+Radii and steps are shares, as those of `pgd` at prediction (`infer/moved.py`): they
+count in the mean length of the vectors of the example's text, marks around it left out;
+`linf` and `gaussian`, which speak of single numbers, in that length over the square
+root of the numbers. So a radius means the same for every model and in both places, and
+noise of 0.5 is half as long as what it is added to. An absolute radius of a paper is
+divided by that length to have its share.
+
 Sources: Madry et al. 2018 (PGD), Zhu et al. 2020 (FreeLB), Huang et al. 2021
 (2104.08645: adversarial training and random noise, for zero-shot transfer). FreeLB as
 published projects each example and begins at a random place; here both are settings.
@@ -22,8 +29,9 @@ published projects each example and begins at a random place; here both are sett
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -39,12 +47,32 @@ _TINY = 1e-12  # a gradient of 0 has no direction, and gives none
 _KEY = 0x70657274  # "pert": keeps this key apart from that of dropout
 
 
+class Inputs(NamedTuple):
+    """What a perturbation has to know of the tokens that it moves."""
+
+    segments: Int[Array, "*rows length"]  # the example it belongs to; 0 is padding
+    lengths: Float[Array, "*rows length"]  # of its vector; 0 where it is no text
+
+
+def inputs_of(
+    table: Float[Array, "vocab embed"],
+    tokens: Int[Array, "*rows length"],
+    *,
+    segments: Int[Array, "*rows length"],
+    last_mark: int,
+) -> Inputs:
+    """Inputs of a batch; ids up to `last_mark` are no text."""
+    vectors = jnp.take(table, tokens, axis=0).astype(jnp.float32)
+    lengths = jnp.sqrt(jnp.sum(jnp.square(vectors), axis=-1))
+    return Inputs(segments, jnp.where(tokens > last_mark, lengths, 0.0))
+
+
 def gradient(
     summed: Summed,
     params: Any,
     *,
     how: Perturbation,
-    segments: Int[Array, "*rows length"],
+    inputs: Inputs,
     width: int,
     key: Array,
 ) -> tuple[Any, LossSums]:
@@ -54,14 +82,22 @@ def gradient(
         summed: loss of parameters and an addition [*rows, length, width], float32.
         params: where the gradient is taken.
         how: the perturbation.
-        segments: number of the example that a token belongs to; 0 is padding.
+        inputs: of the batch.
         width: of a vector.
         key: of the step.
     """
     key = jax.random.fold_in(key, _KEY)
+    segments = inputs.segments
     real = segments > 0
     shape = (*segments.shape, width)
-    of_params = jax.grad(summed, has_aux=True)
+    unit = jnp.broadcast_to(unit_of(inputs, how=how, width=width)[..., None], shape)
+
+    # From here on an addition is in shares. The unit is one number for each example,
+    # so directions are those of the vectors.
+    def of_shares(params: Any, addition: Array) -> tuple[Array, LossSums]:
+        return summed(params, addition * unit)
+
+    of_params = jax.grad(of_shares, has_aux=True)
     if not how.ascends:
         addition = noise(key, how=how, segments=segments, width=width)
         return of_params(params, addition)
@@ -81,7 +117,7 @@ def gradient(
     if how.method == "pgd":
 
         def ascend(addition: Array, _: None) -> tuple[Array, None]:
-            slope, _sums = jax.grad(summed, 1, has_aux=True)(params, addition)
+            slope, _sums = jax.grad(of_shares, 1, has_aux=True)(params, addition)
             return moved(addition, slope), None
 
         addition, _ = jax.lax.scan(ascend, addition, None, length=how.steps)
@@ -89,7 +125,7 @@ def gradient(
 
     def step(carry: Any, _: None) -> tuple[Any, None]:
         addition, total = carry
-        (own, slope), sums = jax.grad(summed, (0, 1), has_aux=True)(params, addition)
+        (own, slope), sums = jax.grad(of_shares, (0, 1), has_aux=True)(params, addition)
         total = jax.tree.map(jnp.add, total, (own, sums))
         return (moved(addition, slope), total), None
 
@@ -101,6 +137,26 @@ def gradient(
     return jax.tree.map(lambda leaf: leaf / how.steps, total)
 
 
+def unit_of(
+    inputs: Inputs, *, how: Perturbation, width: int
+) -> Float[Array, "*rows length"]:
+    """The length that shares count in, at each token of an example the same.
+
+    Example:
+        >>> inputs = Inputs(jnp.asarray([[1, 1, 2]]), jnp.asarray([[2.0, 4.0, 5.0]]))
+        >>> unit_of(inputs, how=Perturbation(method="pgd", radius=0.1), width=4)
+        Array([[3., 3., 5.]], dtype=float32)
+    """
+    text = (inputs.lengths > 0).astype(jnp.float32)
+    total, count = (
+        _over_example(values, inputs.segments) for values in (inputs.lengths, text)
+    )
+    mean = total / jnp.maximum(count, 1.0)
+    if how.norm == "linf" or how.method == "gaussian":
+        return mean / math.sqrt(width)
+    return mean
+
+
 def noise(
     key: Array,
     *,
@@ -108,7 +164,7 @@ def noise(
     segments: Int[Array, "*rows length"],
     width: int,
 ) -> Float[Array, "*rows length width"]:
-    """A random addition to what is no padding."""
+    """A random addition to what is no padding, in shares."""
     if how.method == "gaussian":
         drawn = jax.random.normal(key, (*segments.shape, width), jnp.float32)
         return how.radius * jnp.where(segments[..., None] > 0, drawn, 0.0)

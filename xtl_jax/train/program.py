@@ -38,7 +38,7 @@ def step(model: AnyConfig, run: RunConfig, *, mesh: Mesh, shapes: TrainState) ->
         settings = {
             "objective": labels.objective(model, run),
             "kept": labels.other_heads,
-            "segments": labels.input_segments(model),
+            "inputs": labels.inputs_of(model),
         }
     places = state.shardings(mesh, model, shapes)
     frozen = None

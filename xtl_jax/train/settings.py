@@ -24,15 +24,16 @@ class Perturbation:
     Attributes:
         method: "pgd" trains on the worst addition that ascent has found, "freelb" on
             all that it meets on its way, "gaussian" and "uniform" on a random one.
-        radius: how long an addition may be, in the unit of the vectors; of "gaussian"
-            the standard deviation of each of its numbers.
+        radius: how long an addition may be, in mean lengths of the vectors of the
+            example's text (`train/perturbation.py`); of "gaussian" how long the noise
+            of a token is on average, nearly.
         norm: what "long" means.
         over: whose length it is: of each token's addition, or of all of an example's
             taken together. Of `linf` both are the same.
         steps: of ascent.
-        step_size: length of a step of ascent.
-        start: radius of the ball that ascent begins at a random place of; 0 begins at
-            the clean input.
+        step_size: length of a step of ascent, in the same unit.
+        start: radius, likewise, of the ball that ascent begins at a random place of; 0
+            begins at the clean input.
     """
 
     method: Method

@@ -29,7 +29,7 @@ class TrainState(NamedTuple):
 
 def params_shapes(model: AnyConfig) -> Any:
     """Shape and dtype of each parameter, with nothing computed."""
-    boxed = jax.eval_shape(lambda: network.init_params(model, jax.random.key(0)))
+    boxed = network.param_shapes(model)
     return jax.tree.map(
         lambda leaf: leaf.value if isinstance(leaf, nn.Partitioned) else leaf,
         boxed,

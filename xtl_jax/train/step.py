@@ -20,12 +20,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from xtl_jax.model import decoding
 from xtl_jax.model import lora as loras
 from xtl_jax.model.loss import LossSums, loss_sums
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.model.t5 import T5
 from xtl_jax.train import perturbation
 from xtl_jax.train.config import RunConfig
+from xtl_jax.train.perturbation import Inputs
 from xtl_jax.train.state import TrainState
 from xtl_jax.typing import Array, Float, Int
 
@@ -94,11 +96,16 @@ def batch_loss(
     )
 
 
-def input_segments(batch: dict[str, Array]) -> Int[Array, "batch length"]:
-    """Which example of its row an input token of mT5's belongs to; 0 is padding."""
+def inputs_of(params: Any, batch: dict[str, Array]) -> Inputs:
+    """What a perturbation has to know of a batch of mT5's."""
     tokens = batch["encoder_input_tokens"]
     alone = (tokens > 0).astype(jnp.int32)
-    return batch.get("encoder_segment_ids", alone)
+    return perturbation.inputs_of(
+        params["token_embedder"]["embedding"],
+        tokens,
+        segments=batch.get("encoder_segment_ids", alone),
+        last_mark=decoding.EOS,
+    )
 
 
 def make_train_step(
@@ -107,7 +114,7 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     *,
     objective: Objective | None = None,
-    segments: Callable[[Batch], Array] = input_segments,
+    inputs: Callable[[Any, Batch], Inputs] = inputs_of,
     kept: Kept = lambda keys, batch: False,
 ) -> Callable[..., tuple[TrainState, StepOutput]]:
     """The step of a run; jit it with the shardings of its state.
@@ -119,8 +126,7 @@ def make_train_step(
         run: what decides the loss.
         optimizer: of the run.
         objective: loss sums of parameters, a batch and a key; mT5's by default.
-        segments: of a batch, the number of the example that an input token belongs to,
-            0 at padding.
+        inputs: of parameters and a batch, what a perturbation has to know.
         kept: whether a batch leaves a leaf of the state, told by its keys, as it is.
     """
 
@@ -141,12 +147,15 @@ def make_train_step(
     def sums_and_gradient(
         params: Any, batch: Batch, key: Array, frozen: Any
     ) -> tuple[Any, Any]:
+        def whole(params: Any) -> Any:
+            if run.lora is None:
+                return params
+            return loras.merge(frozen, params, scale=run.lora.scale)
+
         def summed(
             params: Any, addition: Array | None = None
         ) -> tuple[Array, LossSums]:
-            if run.lora is not None:
-                params = loras.merge(frozen, params, scale=run.lora.scale)
-            sums = loss_of(params, batch, key, addition)
+            sums = loss_of(whole(params), batch, key, addition)
             return sums.loss, sums
 
         if how is None:
@@ -155,7 +164,7 @@ def make_train_step(
             summed,
             params,
             how=how,
-            segments=segments(batch),
+            inputs=inputs(whole(params), batch),
             width=model.embed,
             key=key,
         )

@@ -1,0 +1,99 @@
+"""Which checkpoints of a study stay on disk.
+
+A run keeps several; of a stage that is done only those stay that another may begin
+with: the best on English dev (the newest, where none was scored), and the steps that an
+arm takes. With `--drop_checkpoints` those of a target's training go, too, as soon as
+its predictions are made; a prediction that is asked for later has it trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from xtl_jax.studies.directory import Directory
+from xtl_jax.studies.graph import Stage
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from xtl_jax.cli.study_begin import Study
+
+_DROPPED = "dropped.json"
+
+
+def keeper(study: Study, *, drop: bool) -> Keeper:
+    """Of a study."""
+    return Keeper(study.graph.stages, directory=study.directory, drop=drop)
+
+
+class Keeper:
+    """Deletes what nothing begins with.
+
+    Args:
+        stages: of the study.
+        directory: where they lie.
+        drop: targets' checkpoints go when their predictions are made.
+    """
+
+    def __init__(
+        self, stages: Sequence[Stage], *, directory: Directory, drop: bool
+    ) -> None:
+        self._stages = {stage.id: stage for stage in stages}
+        self._directory, self._drop = directory, drop
+
+    def __call__(self, done: Stage) -> None:
+        """Delete what is not needed any more, now that a stage is done."""
+        if done.kind == "train":
+            self._thin(done)
+        elif done.kind == "predict" and self._drop:
+            for parent in done.parents:
+                self._drop_all(self._stages[parent.id])
+
+    def reopen(self) -> None:
+        """Have stages trained again whose dropped checkpoints are needed."""
+        for stage in self._stages.values():
+            if stage.kind == "score" or self._directory.is_done(stage.id):
+                continue
+            for parent in stage.parents:
+                folder = self._directory.folder(parent.id)
+                if (folder / _DROPPED).is_file():
+                    self._directory.undo(parent.id)
+                    (folder / _DROPPED).unlink()
+
+    def _thin(self, stage: Stage) -> None:
+        from xtl_jax.checkpoint import store
+
+        folder = self._checkpoints(stage)
+        taken = {
+            parent.take
+            for child in self._stages.values()
+            for parent in child.parents
+            if parent.id == stage.id
+        }
+        best, _ = store.state_folder(folder.parent)
+        kept = {str(step) for step in taken if step is not None} | {best.parent.name}
+        for path in folder.iterdir():
+            if path.name.isdecimal() and path.name not in kept:
+                path.rmtree()
+
+    def _drop_all(self, stage: Stage) -> None:
+        if not stage.target or stage.kind != "train":
+            return
+        children = [
+            child.id
+            for child in self._stages.values()
+            if any(parent.id == stage.id for parent in child.parents)
+        ]
+        if all(map(self._directory.is_done, children)):
+            folder = self._checkpoints(stage)
+            (folder.parent / _DROPPED).write_text("{}\n")
+            if folder.is_dir():
+                folder.rmtree()
+
+    def _checkpoints(self, stage: Stage) -> epath.Path:
+        from etils import epath
+
+        from xtl_jax.checkpoint import store
+
+        return epath.Path(self._directory.folder(stage.id)) / store.FOLDER
