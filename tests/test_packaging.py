@@ -63,7 +63,7 @@ def test_nothing_else_is_in_the_wheel(names):
     assert not (ROOT / "gin" / "__init__.py").exists()
     assert not (ROOT / "tasks" / "__init__.py").exists()
     allowed = {".py", ".gin", ".md", ".jinja", ".css", ".js", ".tsv", ".typed"}
-    allowed |= {".toml", ".sh"}  # tables of hardware, what runs on a TPU's hosts
+    allowed |= {".toml", ".csv", ".sh"}  # tables; what runs on the hosts of a TPU
     inside = {name for name in names if not name.startswith(info)}
     assert {pathlib.PurePath(name).suffix for name in inside} <= allowed
 
@@ -74,6 +74,13 @@ def test_licence_and_command_are_declared(wheel, names):
     meta = message_from_string(wheel.read(f"{info}/METADATA").decode())
     assert meta["License-Expression"] == "Apache-2.0"
     assert meta["Requires-Python"] == "<3.14,>=3.11"
-    assert set(meta.get_all("Provides-Extra")) == {"tpu", "plan", "gcs", "test", "dev"}
+    assert set(meta.get_all("Provides-Extra")) == {
+        "tpu",
+        "plan",
+        "gcs",
+        "ray",
+        "test",
+        "dev",
+    }
     scripts = wheel.read(f"{info}/entry_points.txt").decode()
     assert "xtl = xtl_jax.cli.main:main" in scripts

@@ -122,11 +122,22 @@ def create(path: str | os.PathLike[str], data: bytes) -> bool:
         Whether it was made; else it was there before, and is as it was.
 
     Raises:
-        UserError: a bucket refuses, or its client has no such request.
+        UserError: a bucket refuses, or its client has no such request; a disk cannot be
+            written to, or has no hard links.
     """
     target = at(path)
     if is_remote(target):
         return _create_in_bucket(os.fspath(target), data)
+    try:
+        return _create_on_disk(pathlib.Path(target), data)
+    except OSError as error:
+        raise UserError(
+            f"{target}: cannot be created ({error.strerror or error}); the folder must "
+            "be one that may be written to, with room, on a disk that has hard links"
+        ) from error
+
+
+def _create_on_disk(target: pathlib.Path, data: bytes) -> bool:
     target.parent.mkdir(parents=True, exist_ok=True)
     # Readers see a link's whole content at once; a file opened for writing is empty
     # first.

@@ -332,6 +332,38 @@ def test_arms_are_compared_attack_by_attack(run_dir, tmp_path, xtl):
     assert f"{missed:+.1f} [" in table
 
 
+def test_runs_are_paired_by_seed(run_dir, tmp_path, xtl):
+    document = {"version": 1, "run": {"seed": 0}}
+    arms = []
+    for arm, seeds in {"plain": (0, 1), "other": (1, 0)}.items():
+        paths = [shutil.copytree(run_dir, tmp_path / f"{arm}{seed}") for seed in seeds]
+        for path, seed in zip(paths, seeds, strict=True):
+            document["run"]["seed"] = seed
+            (path / "run.json").write_text(json.dumps(document))
+        arms.append(f"{arm}={'+'.join(map(str, paths))}")
+    done = xtl("robustness", "--predicted", *arms)
+    assert done.code == 2
+    assert "RunConfig.seed of plain is [0, 1], of other [1, 0]" in done.err
+
+
+def test_a_language_that_one_run_lacks_is_named(run_dir, tmp_path, xtl):
+    other = shutil.copytree(run_dir, tmp_path / "other")
+    attacked = (run_dir / "predictions").glob("world_nli.zh@*.jsonl")
+    name = min(path.name for path in attacked)
+    (other / "predictions" / name).unlink()
+    done = xtl("robustness", "--predicted", run_dir, other, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    (why,) = (
+        why for key, why in found["missing"].items() if key.startswith("world_nli.zh")
+    )
+    assert why == "in no mean, not predicted for other, run 0"
+    kept = [
+        arms["run"]["languages"] for arms in found["families"]["world_nli"].values()
+    ]
+    assert ["sw"] in kept
+
+
 def test_what_was_not_attacked_cannot_be_compared(run_dir, tmp_path, xtl):
     other = shutil.copytree(run_dir, tmp_path / "other")
     for path in (other / "predictions").glob("*@*.jsonl"):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import dataclasses
+import io
 import itertools
 import json
 import os
@@ -18,9 +21,11 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import ROOT
-from xtl_jax.cli import study_checkpoints, study_ray
+from xtl_jax.cli import main, study_checkpoints, study_ray, study_signals
 from xtl_jax.errors import UserError
+from xtl_jax.hosts import group
 from xtl_jax.studies.directory import Directory
+from xtl_jax.studies.executor import Stopped
 from xtl_jax.studies.graph import Draft, Parent, Stage
 
 STUDY = """
@@ -78,7 +83,8 @@ class Place(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def place(world_data, compiled, tmp_path_factory):
+def place(world_data, compiled, compiled_once, tmp_path_factory):
+    """Run in this process, which has imported what it needs long ago."""
     folder = tmp_path_factory.mktemp("studies")
     (folder / "tiny").mkdir()
     for name, text in (
@@ -92,15 +98,11 @@ def place(world_data, compiled, tmp_path_factory):
     )
     whole = folder / "whole"
     made = Place(flags, whole, compiled)
-    done = subprocess.run(
-        [sys.executable, "-m", "xtl_jax.cli.main", *_run(made, whole), "--json"],
-        env=_environment(made),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = main.main([*_run(made, whole), "--json"])
+    assert code == 0, said.getvalue()
+    found = json.loads(said.getvalue())
     assert found["outcome"] == "done"
     assert found["counts"]["done"] == len(found["stages"]) == 8
     return made
@@ -248,6 +250,32 @@ def test_checkpoints_that_nothing_begins_with_go_and_come_again(place, tmp_path)
     study.directory.undo(study.stage("prediction").id)
     keep.reopen()
     assert not study.directory.is_done(target.id)
+    # Whoever trains it does not go on from what a killed deletion has left.
+    (study.folder(target) / "checkpoints" / str(STEPS)).mkdir(parents=True)
+    study_checkpoints.begin_anew(study.folder(target))
+    assert not (study.folder(target) / "checkpoints").exists()
+    assert not (study.folder(target) / "dropped.json").exists()
+
+
+def test_a_step_that_no_arm_took_before_has_its_phase_trained_again(place, tmp_path):
+    """Its checkpoint went when the phase was done; all of it is made once more."""
+    study = Study(place.whole, tmp_path / "study")
+    first, target = study.stage("first"), study.stage("target")
+
+    def taking(step):
+        begins = dataclasses.replace(
+            target, id="new", parents=(Parent(first.id, step),)
+        )
+        return study_checkpoints.Keeper(
+            [first, begins], directory=study.directory, drop=False
+        )
+
+    taking(STEPS).reopen()
+    assert study.directory.is_done(first.id)
+    taking(SAVED_EVERY).reopen()
+    assert not study.directory.is_done(first.id)
+    study_checkpoints.begin_anew(study.folder(first))
+    assert not (study.folder(first) / "checkpoints").exists()
 
 
 class Study:
@@ -285,6 +313,24 @@ class Study:
 
     def folder(self, stage):
         return self.directory.folder(stage.id)
+
+
+def test_a_second_signal_does_not_disturb_who_cleans_up():
+    before = signal.getsignal(signal.SIGTERM)
+    with study_signals.stopping():
+        with pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_hosts_that_are_one_are_refused(place, xtl, tmp_path, monkeypatch):
+    slice_ = group.Alone()
+    slice_.count = 2
+    monkeypatch.setattr(group, "_current", [slice_])
+    done = xtl(*_run(place, tmp_path / "study"))
+    assert done.code == 2
+    assert "2 hosts were started as one" in done.err
 
 
 def test_a_stage_needs_resources_that_have_a_name_and_an_amount():

@@ -138,6 +138,7 @@ def _estimate(points, error):
         (0.1, 2.0 / 2.9, 0.9, "not significant"),
         (0.1, 2.0 / 2.8, 0.9, "not enough power"),
         (9.0, 1.0, None, "not enough power"),
+        (0.0, 0.0, 1.0, "not enough power"),  # nothing changed: no spread was seen
     ],
 )
 def test_what_may_be_said(points, error, p, said):

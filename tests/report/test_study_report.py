@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import html.parser
 import importlib.util
 import io
@@ -19,7 +20,14 @@ from xtl_jax.cli import main, study_results, study_stages
 from xtl_jax.errors import UserError
 from xtl_jax.metrics import trend
 from xtl_jax.metrics.comparisons import ALL
-from xtl_jax.report import drawing, page, published, study_page, study_wording
+from xtl_jax.report import (
+    drawing,
+    page,
+    published,
+    study_protocol,
+    study_spent,
+    study_wording,
+)
 from xtl_jax.report.study_findings import Measure
 from xtl_jax.report.study_results import CLEAN, items
 from xtl_jax.report.study_tests import analyse
@@ -197,9 +205,13 @@ def test_no_answer_that_changed_is_no_certainty(made, declared, tmp_path):
         tmp_path, declared, effect=lambda a, b: 0.0, items=3, seed_spread=0.0
     )
     study = study_results.read(folder, name="number_of_tasks", scale="world")
+    found = analyse(study, resamples=50)
+    contrasts = [c for c in found.low_against_rest if not c.estimate.standard_error]
+    assert contrasts
+    assert {c.conclusion for c in contrasts} == {"not enough power"}
     frozen = [
         test
-        for test in analyse(study, resamples=50).headline
+        for test in found.headline
         if test.comparison.estimate.standard_error == 0
         and test.comparison.estimate.points == 0
     ]
@@ -220,7 +232,58 @@ def test_languages_alone_do_not_make_a_group_again(analysis, target):
     )
 
 
+def test_an_order_that_was_not_run_is_not_averaged_away(made, tmp_path):
+    document = made.declare("task_order", "StudyConfig.seeds=[0,1,2]")
+    first = document["study"]["tasks"][0]
+    gone = next(a["name"] for a in document["arms"] if a["name"].startswith(first))
+    missing = [each["id"] for each in document["stages"] if each["arms"] == [gone]]
+    folder = made.write(
+        tmp_path, document, effect=lambda a, b: 0.0, items=50, missing=missing
+    )
+    study = study_results.read(folder, name="task_order", scale="world")
+    cells = analyse(study, resamples=50).positions
+    (found,) = {(c.arms, c.of_arms) for c in cells if (c.row, c.column) == (first, "1")}
+    assert found == (1, 2)
+    assert "1 of 2 orders" in report(folder, "task_order")
+
+
 # What is said
+
+
+@pytest.mark.parametrize(
+    ("gap", "conclusion", "said"),
+    [
+        (False, "higher", "higher in low-resource than in the rest"),
+        (True, "higher", "larger in low-resource than in the rest"),
+        (True, "lower", "smaller in low-resource than in the rest"),
+        (True, "not enough power", "without enough power"),
+    ],
+)
+def test_a_gap_that_grows_is_no_gain(analysis, gap, conclusion, said):
+    contrast = dataclasses.replace(
+        analysis.low_against_rest[0],
+        measure=Measure("a", "b", gap),
+        conclusion=conclusion,
+    )
+    assert study_wording.contrast_words(contrast) == said
+
+
+def test_what_an_attack_leaves_out_is_told(made, declared, tmp_path):
+    folder = made.write(tmp_path, declared, effect=strong, items=20)
+    for path in folder.glob("stages/*/items/*.zh@*"):
+        path.unlink()
+    study = study_results.read(folder, name="number_of_tasks", scale="world")
+    (note,) = (note for note in study.notes if "there are no items in zh" in note)
+    assert "means over the other languages" in note
+    for path in folder.glob("stages/*/items/*@*"):
+        path.unlink()
+    study = study_results.read(folder, name="number_of_tasks", scale="world")
+    assert any("1 of 1 attacks have a meaning in none" in each for each in study.notes)
+
+
+def test_items_without_a_meaning_for_an_attack_are_in_no_measure(study):
+    (note,) = (each for each in study_protocol.notes(study) if "3 items of" in each)
+    assert "are left out, clean and attacked" in note
 
 
 def headlines(folder, name="number_of_tasks"):
@@ -320,7 +383,7 @@ def test_the_same_stages_give_the_same_bytes_but_for_times(
     )
     other = report(again)
     assert other != text
-    assert study_page.without_cost(other) == study_page.without_cost(text)
+    assert study_spent.without_cost(other) == study_spent.without_cost(text)
     for path in (complete / "report").iterdir():
         if path.name != "index.html":
             assert path.read_bytes() == (again / "report" / path.name).read_bytes()

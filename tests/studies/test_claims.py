@@ -15,6 +15,7 @@ import time
 import pytest
 
 from xtl_jax import storage
+from xtl_jax.errors import UserError
 from xtl_jax.studies import claims
 from xtl_jax.studies.claims import Claims, Worker
 
@@ -150,6 +151,51 @@ def test_a_process_number_that_came_round_again_is_another_process():
     assert not claims.is_gone(mine)
     assert claims.is_gone({**mine, "begun": "1"})
     assert not claims.is_gone({**mine, "begun": "1", "machine": "another"})
+
+
+def test_another_users_process_may_be_hidden(monkeypatch):
+    me = Worker.here()
+    if not me.machine:
+        pytest.skip("this system does not tell its machines apart")
+    mine = {"machine": me.machine, "pid": me.pid, "begun": me.begun}
+
+    def forbidden(pid, number):
+        raise PermissionError
+
+    monkeypatch.setattr(claims, "_begun", lambda pid: None)
+    assert claims.is_gone(mine)  # a zombie, say
+    monkeypatch.setattr(os, "kill", forbidden)
+    assert not claims.is_gone(mine)
+
+
+def test_a_heart_beats_on_after_any_error(folder, monkeypatch):
+    """A bucket's client has errors of many kinds; without a beat the stage is lost."""
+    errors = [RuntimeError("no answer"), OSError("no answer"), TimeoutError()]
+    listed = claims._numbers
+
+    def sometimes(folder):
+        if errors:
+            raise errors.pop()
+        return listed(folder)
+
+    held = by("first", every=0.01).take(folder)
+    monkeypatch.setattr(claims, "_numbers", sometimes)
+    deadline = time.monotonic() + 10
+    while claims._read(folder, 1).beats < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    held._stop()
+    assert not errors
+    assert claims._read(folder, 1).beats >= 2
+
+
+def test_a_disk_without_hard_links_is_told_of(tmp_path, monkeypatch):
+    def refused(old, new):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refused)
+    with pytest.raises(UserError, match=r"not supported.*hard links"):
+        by("first").take(tmp_path / "stage")
+    assert not list((tmp_path / "stage").iterdir())
 
 
 def _race(folder, start, results, number):

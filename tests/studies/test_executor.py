@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from xtl_jax import storage
 from xtl_jax.errors import UserError
 from xtl_jax.studies import claims, executor
 from xtl_jax.studies.claims import Claims, Worker
@@ -177,7 +178,7 @@ def test_a_silent_worker_is_taken_over_once_and_its_late_end_counts_for_nothing(
 ):
     """The slow one wakes up when another has its stage: it must not say done."""
     silent = Claims(worker("silent"), every=3600.0, lost=lambda why: None)
-    did = []
+    did, beating = [], threading.active_count()
 
     def slow(stage):
         # While it sleeps, another waits in vain, takes over and is done.
@@ -196,9 +197,29 @@ def test_a_silent_worker_is_taken_over_once_and_its_late_end_counts_for_nothing(
         document=lambda stage: {},
     )
     assert found == "taken"
+    assert threading.active_count() == beating  # it would end this process else
     assert did.count("first") == 1
     done = json.loads((directory.folder("first") / "done.json").read_text())
     assert (done["worker"], done["attempts"]) == ("quick", 2)
+
+
+def test_what_goes_wrong_after_another_took_over_is_no_failure(directory):
+    """It may well be that other's doing."""
+    silent = Claims(worker("silent"), every=3600.0, lost=lambda why: None)
+
+    def slow(stage):
+        storage.create(directory.folder(stage.id) / "claim-2.json", b"{}")
+        raise OSError("a file of mine went away")
+
+    found = executor.attempt(
+        STAGES[0],
+        directory=directory,
+        claims=silent,
+        do=slow,
+        document=lambda stage: {},
+    )
+    assert found == "taken"
+    assert not directory.is_failed("first")
 
 
 def test_many_workers_do_every_stage_once(directory):
@@ -247,6 +268,26 @@ def test_a_study_lies_in_a_bucket(bucket):
     assert there.study() == {"study": {"name": "x"}}
     assert work(there, lambda stage: "done") == "done"
     assert set(states(there).values()) == {"done"}
+
+
+def test_a_directory_is_of_one_study(directory):
+    first = {"study": {"name": "x", "scale": "world", "seeds": [0]}}
+    directory.write_study(first)
+    more = {"study": {**first["study"], "seeds": [0, 1]}}
+    directory.write_study(more)
+    assert directory.study() == more
+    for key in ("name", "scale"):
+        with pytest.raises(UserError, match=rf"the {key} of .*another --study_dir"):
+            directory.write_study({"study": {**first["study"], key: "y"}})
+    assert directory.study() == more
+
+
+def test_a_document_that_goes_away_while_it_is_looked_at_is_no_error(
+    directory, monkeypatch
+):
+    """Its stage was forgiven, or finished, in between."""
+    monkeypatch.setattr(Directory, "is_failed", lambda self, stage: True)
+    assert directory.look(executor.nodes(STAGES))["first"].state == "ready"
 
 
 def test_a_directory_without_a_study_says_how_to_begin_one(directory):

@@ -53,6 +53,7 @@ def one_step() -> Stepped:
         settings: dict[str, Any] = {}
         if hasattr(model, "task_heads"):
             settings["objective"] = labels.objective(model, run)
+            settings["inputs"] = labels.inputs_of(model)
         with devices.on_mesh(mesh_config) as mesh:
             begun, places = state.create(model, keeps, mesh=mesh, seed=0, params=params)
             rows = sharding.batch_sharding(mesh)

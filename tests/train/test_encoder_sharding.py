@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 
 import jax
 import numpy as np
 import optax
 import pytest
+from flax import linen as nn
 
 from tests.train.conftest import assert_same_step
 from xtl_jax.errors import UserError
@@ -99,6 +102,40 @@ def test_eight_devices_give_the_loss_and_gradients_of_one(
         return one_step(toy_encoder, run, mesh, toy_encoder_params, batch)
 
     assert_same_step(step(mesh, microbatches), step(MeshConfig(data=1), 1))
+
+
+def test_eight_devices_are_perturbed_as_one_is(
+    one_step, make_run, toy_encoder, toy_encoder_params
+):
+    """The lengths that radii count in come from a table in parts."""
+    run = make_run(
+        batch_size=16,
+        perturbation="pgd",
+        perturbation_radius=0.5,
+        perturbation_step_size=0.3,
+    )
+    batch = _batch("choice", "copa")
+    spread, alone = (
+        one_step(toy_encoder, run, mesh, toy_encoder_params, batch)
+        for mesh in (MeshConfig(data=2, fsdp=2, model=2), MeshConfig(data=1))
+    )
+    assert_same_step(spread, alone)
+
+
+def test_lengths_alone_move_between_devices(toy_encoder, toy_encoder_params):
+    """Each squares its columns of a table in parts: no vectors, and not the table."""
+    mesh = sharding.mesh(MeshConfig(data=2, fsdp=2, model=2))
+    batch = _batch("tagging", "udpos")
+    with jax.set_mesh(mesh), nn.logical_axis_rules(sharding.RULES):
+        placed, _ = state.create(
+            *(toy_encoder, optax.sgd(0.1)), mesh=mesh, seed=0, params=toy_encoder_params
+        )
+        of_batch = jax.jit(labels.inputs_of(toy_encoder))
+        text = of_batch.lower(placed.params, sharding.put_batch(mesh)(batch)).compile()
+    moved = re.findall(r"f32\[([\d,]+)\]\S* all-[a-z]+\(", text.as_text())
+    assert moved, "nothing is added up"
+    # Sixteen rows of ten tokens at most.
+    assert all(math.prod(map(int, each.split(","))) <= 160 for each in moved)
 
 
 def test_a_fresh_state_has_every_parameter(toy_encoder, mesh):

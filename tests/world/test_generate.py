@@ -196,7 +196,7 @@ def test_a_vocabulary_of_its_words_keeps_them_whole(root):
 def test_more_rows_than_the_world_has_are_refused():
     with pytest.raises(ValueError, match="different items of 'tagging' for 'test'"):
         tasks.statements(
-            World(seed=0), split="test", count=5000, task="tagging", length=1
+            World(seed=0), split="test", count=700, task="tagging", length=1
         )
 
 

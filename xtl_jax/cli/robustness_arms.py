@@ -33,6 +33,7 @@ def run(
         attack: predicts and scores one run; None on hosts that are not the first.
     """
     names = _names(wanted)
+    _check_seeds(dict(zip(names, wanted, strict=True)))
     scored: dict[str, list[list[Scored]]] = {name: [] for name in names}
     missing: dict[str, str] = {}
     for name, arm in zip(names, wanted, strict=True):
@@ -98,6 +99,12 @@ def compare(
                 without
             )
             continue
+        for code in sorted({code for m in members.values() for code in m}):
+            lacking = [run for run, m in members.items() if code not in m]
+            if lacking:
+                left_out[f"{family}.{code} under {attack}"] = (
+                    "in no mean, not predicted for " + "; ".join(lacking)
+                )
         splits = {e.document["split"] for m in members.values() for e in m.values()}
         if len(splits) > 1:
             raise UserError(
@@ -142,6 +149,36 @@ def _names(wanted: Sequence[Wanted]) -> list[str]:
     if twice is not None:
         raise UserError(f"two arms are called {twice!r}; name them: NAME=RUN+RUN")
     return names
+
+
+def _check_seeds(arms: Mapping[str, Wanted]) -> None:
+    """Runs are paired by their place, so one seed must have one place.
+
+    Raises:
+        UserError: two arms have a seed at different places.
+    """
+    seeds = {name: [_seed(path) for path in arm.run_dirs] for name, arm in arms.items()}
+    first, *others = seeds
+    for other in others:
+        pairs = list(zip(seeds[first], seeds[other], strict=False))
+        known = all(None not in pair for pair in pairs)
+        shared = set(seeds[first]) & set(seeds[other])
+        if known and shared and any(one != same for one, same in pairs):
+            raise UserError(
+                "runs are compared seed by seed, in the order in which they are given; "
+                f"RunConfig.seed of {first} is {seeds[first]}, of {other} "
+                f"{seeds[other]}: give the runs of all arms in the order of their seeds"
+            )
+
+
+def _seed(run_dir: storage.AnyPath) -> int | None:
+    """Of a run; None of what is none, such as a checkpoint from outside."""
+    from xtl_jax.infer import records
+
+    path = run_dir / "run.json"
+    if not path.is_file():
+        return None
+    return records.read_document(path).get("run", {}).get("seed")
 
 
 def _document(compared: Compared) -> dict[str, Any]:

@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from xtl_jax import storage
 from xtl_jax.studies.directory import Directory
-from xtl_jax.studies.graph import Stage
+from xtl_jax.studies.graph import Parent, Stage
 
 if TYPE_CHECKING:
     from etils import epath
 
     from xtl_jax.cli.study_begin import Study
 
-_DROPPED = "dropped.json"
+_DROPPED = "dropped.json"  # beside checkpoints that are not, or not all, there
 
 
 def keeper(study: Study, *, drop: bool) -> Keeper:
@@ -51,15 +52,28 @@ class Keeper:
                 self._drop_all(self._stages[parent.id])
 
     def reopen(self) -> None:
-        """Have stages trained again whose dropped checkpoints are needed."""
-        for stage in self._stages.values():
+        """Have stages trained again whose checkpoints went and are needed.
+
+        They went with `drop`, or are of a step that no arm took before.
+        """
+        for stage in reversed(self._stages.values()):  # what is undone needs its own
             if stage.kind == "score" or self._directory.is_done(stage.id):
                 continue
             for parent in stage.parents:
-                folder = self._directory.folder(parent.id)
-                if (folder / _DROPPED).is_file():
+                dropped = self._directory.folder(parent.id) / _DROPPED
+                if not self._directory.is_done(parent.id):
+                    continue
+                if dropped.is_file() or not self._is_kept(parent):
+                    dropped.write_text("{}\n")
                     self._directory.undo(parent.id)
-                    (folder / _DROPPED).unlink()
+
+    def _is_kept(self, parent: Parent) -> bool:
+        """Whether the checkpoint is there that a stage begins with."""
+        folder = self._checkpoints(self._stages[parent.id])
+        found = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        if parent.take is None:
+            return any(map(str.isdecimal, found))
+        return str(parent.take) in found
 
     def _thin(self, stage: Stage) -> None:
         from xtl_jax.checkpoint import store
@@ -75,7 +89,7 @@ class Keeper:
         kept = {str(step) for step in taken if step is not None} | {best.parent.name}
         for path in folder.iterdir():
             if path.name.isdecimal() and path.name not in kept:
-                path.rmtree()
+                path.rmtree(missing_ok=True)
 
     def _drop_all(self, stage: Stage) -> None:
         if not stage.target or stage.kind != "train":
@@ -88,12 +102,26 @@ class Keeper:
         if all(map(self._directory.is_done, children)):
             folder = self._checkpoints(stage)
             (folder.parent / _DROPPED).write_text("{}\n")
-            if folder.is_dir():
-                folder.rmtree()
+            folder.rmtree(missing_ok=True)
 
     def _checkpoints(self, stage: Stage) -> epath.Path:
-        from etils import epath
+        return _checkpoints(self._directory.folder(stage.id))
 
-        from xtl_jax.checkpoint import store
 
-        return epath.Path(self._directory.folder(stage.id)) / store.FOLDER
+def begin_anew(folder: storage.AnyPath) -> None:
+    """Delete what is left of dropped checkpoints before a stage is trained again.
+
+    Done by whoever holds the stage: training must not go on from half of one.
+    """
+    dropped = folder / _DROPPED
+    if dropped.is_file():
+        _checkpoints(folder).rmtree(missing_ok=True)
+        dropped.unlink()
+
+
+def _checkpoints(folder: storage.AnyPath) -> epath.Path:
+    from etils import epath
+
+    from xtl_jax.checkpoint import store
+
+    return epath.Path(folder) / store.FOLDER

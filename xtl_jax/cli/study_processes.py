@@ -23,6 +23,7 @@ from xtl_jax.cli.study_progress import Shown
 from xtl_jax.studies.executor import Outcome, Stopped
 
 _LOOK_SECONDS = 1.0
+_EXPECTED = (0, 1, 143)  # exit codes: all is done, a stage failed, stopped
 
 
 def work(arguments: argparse.Namespace, study: Study, *, shown: Shown) -> Outcome:
@@ -42,12 +43,16 @@ def work(arguments: argparse.Namespace, study: Study, *, shown: Shown) -> Outcom
                 shown.look()
                 time.sleep(_LOOK_SECONDS)
         except Stopped:
-            stopped = True
-            _pass_on(workers)
-    for each in workers:
+            stopped = True  # it is passed on on the way out
+    for number, each in enumerate(workers, start=1):
         if each.returncode < 0 and not stopped:
             name = signal.Signals(-each.returncode).name
-            shown.say(f"worker {each.pid} was ended by {name}")
+            shown.say(f"worker {number} was ended by {name}")
+        elif each.returncode not in _EXPECTED and not stopped:
+            shown.say(
+                f"worker {number} ended with code {each.returncode}; see "
+                f"{folder / f'worker-{number}.log'}"
+            )
     directory = study.directory
     if all(directory.is_done(stage.id) for stage in study.graph.stages):
         return "done"

@@ -9,10 +9,13 @@ directory must be one that all nodes see.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from xtl_jax.cli import study_signals
 from xtl_jax.cli.study_begin import Study
 from xtl_jax.cli.study_progress import Shown
 from xtl_jax.errors import UserError
@@ -39,13 +42,15 @@ def work(arguments: argparse.Namespace, study: Study, *, shown: Shown) -> Outcom
             "processes"
         ) from error
     own = not ray.is_initialized()
-    if own:
-        ray.init(log_to_driver=False, include_dashboard=False)
-    try:
-        return _work(arguments, study, shown=shown)
-    finally:
+    with contextlib.redirect_stdout(sys.stderr):  # Ray prints what it has to say
         if own:
-            ray.shutdown()
+            ray.init(log_to_driver=False, include_dashboard=False)
+        try:
+            with study_signals.stopping():  # Ray has put its own handler over ours
+                return _work(arguments, study, shown=shown)
+        finally:
+            if own:
+                ray.shutdown()
 
 
 def _work(arguments: argparse.Namespace, study: Study, *, shown: Shown) -> Outcome:
@@ -88,7 +93,8 @@ def _work(arguments: argparse.Namespace, study: Study, *, shown: Shown) -> Outco
     except Stopped:
         for each in begun:
             ray.cancel(each, force=False)  # an interrupt: it saves and leaves
-        ray.wait([*begun], num_returns=len(begun), timeout=_SAVE_SECONDS)
+        if begun:
+            ray.wait([*begun], num_returns=len(begun), timeout=_SAVE_SECONDS)
         return "stopped"
 
 
@@ -101,7 +107,7 @@ def _driver() -> Any:
 def _do(study: Study, stage: str, drop: bool) -> str:
     """In a worker of Ray: one stage, once whoever holds it has let it go."""
     from xtl_jax import storage
-    from xtl_jax.cli import study_begin, study_signals
+    from xtl_jax.cli import study_begin
 
     storage.prepare()
     study_begin.keep_compiled(study.directory)

@@ -10,6 +10,7 @@ from xtl_jax import storage
 from xtl_jax.errors import UserError
 from xtl_jax.infer import records
 from xtl_jax.report.study_results import CLEAN, Scored, Stage, Study, Target, items
+from xtl_jax.report.study_wording import condition_title
 from xtl_jax.studies.directory import Directory, Node
 
 if TYPE_CHECKING:
@@ -72,7 +73,12 @@ def read(study_dir: str | os.PathLike[str], *, name: str, scale: str) -> Study:
         )
     notes: list[str] = []
     targets = tuple(
-        _target(text, directory, stages.values(), seeds=config["seeds"], notes=notes)
+        _target(
+            *(text, directory, stages.values()),
+            seeds=config["seeds"],
+            attacks=len(config["attacks"]),
+            notes=notes,
+        )
         for text in config["targets"]
     )
     return Study(
@@ -89,6 +95,7 @@ def _target(
     stages: Iterable[Stage],
     *,
     seeds: Iterable[int],
+    attacks: int,
     notes: list[str],
 ) -> Target:
     from xtl_tasks import catalog
@@ -105,7 +112,7 @@ def _target(
         if stage.kind != "score" or stage.target != text or stage.state != "done":
             continue
         found = _scored(directory.folder(stage.id), family)
-        _note_lacking(stage, found, family_or_task, notes=notes)
+        _note_lacking(stage, found, family_or_task, attacks=attacks, notes=notes)
         # What no seed has touched is the same for all of them.
         own = seeds if stage.seed is None else (stage.seed,)
         for arm in stage.arms:
@@ -164,8 +171,9 @@ def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _note_lacking(
-    stage: Stage, found: Scored, family: str, *, notes: list[str]
+    stage: Stage, found: Scored, family: str, *, attacks: int, notes: list[str]
 ) -> None:
+    """Note languages without items and attacks that none of its items were under."""
     from xtl_tasks.family import scored_language
 
     from xtl_jax.cli import study_stages
@@ -177,4 +185,18 @@ def _note_lacking(
         notes.append(
             f"{stage.target}: no items in {', '.join(lacking)}; means are over the "
             "languages that are there"
+        )
+    for condition, rows in found.rows.items():
+        spared = [each for each in found.rows[CLEAN] if each not in rows]
+        if spared:
+            notes.append(
+                f"{stage.target}: {condition_title(condition)} there are no items in "
+                f"{', '.join(spared)}, where the attack has no meaning; that score and "
+                "its gap are means over the other languages, the clean score is not"
+            )
+    without = attacks - (len(found.rows) - 1)
+    if without > 0:
+        notes.append(
+            f"{stage.target}: {without} of {attacks} attacks have a meaning in none of "
+            "its languages, and no score"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import study_config
 from xtl_jax.errors import UserError
+from xtl_jax.hosts import group
 
 if TYPE_CHECKING:
     from xtl_jax.cli.study_begin import Study
@@ -90,6 +91,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.workers < 1:
         raise UserError(f"--workers must be at least 1, got {arguments.workers}")
+    hosts = group.current().count
+    if hosts > 1:
+        raise UserError(
+            f"a study's stage is done by one process, and {hosts} hosts were started "
+            "as one: start each by itself, with a --study_dir that all of them see"
+        )
     began = time.perf_counter()
     outcome: Outcome = "stopped"
     study = None

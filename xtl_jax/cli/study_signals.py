@@ -20,6 +20,7 @@ from xtl_jax.studies.executor import Stopped
 def stopping() -> Iterator[None]:
     """Inside, either signal raises `Stopped`, or has a training save and leave.
 
+    `Stopped` is raised once: another SIGTERM does not disturb who cleans up then.
     Outside of the main thread, where no signal arrives, nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -27,6 +28,7 @@ def stopping() -> Iterator[None]:
         return
 
     def stop(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Stopped
 
     def interrupt(*_: Any) -> None:

@@ -25,6 +25,7 @@ EXAMPLE = """examples:
   xtl study status --study_dir studies/tasks --all --json
 """
 _EVERY = 2.0  # seconds between two looks of --watch
+_OPEN = ("running", "ready", "waiting")  # something may still come of them
 _SHOWN = ("running", "failed", "blocked", "ready")  # without --all
 
 
@@ -41,7 +42,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--all", action="store_true", help="show stages that are done or wait, too"
     )
-    parser.add_argument("--watch", action="store_true", help="until all is done")
+    parser.add_argument(
+        "--watch", action="store_true", help="until nothing can be done any more"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
 
@@ -67,7 +70,7 @@ def _watch(
     from rich.live import Live
 
     with Live(table(found, every=every), auto_refresh=False) as live:
-        while found["counts"]["done"] < len(found["stages"]):
+        while any(found["counts"][state] for state in _OPEN):
             time.sleep(_EVERY)
             found = status(directory)
             live.update(table(found, every=every), refresh=True)

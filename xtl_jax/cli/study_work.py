@@ -58,8 +58,9 @@ class Performer:
         return "done"
 
     def _train(self, stage: Stage) -> Literal["done", "stopped"]:
-        from xtl_jax.cli import train
+        from xtl_jax.cli import study_checkpoints, train
 
+        study_checkpoints.begin_anew(self._directory.folder(stage.id))
         result = train.train(self._config(stage))
         # Whoever is asked at the last step has finished, and shall begin nothing more.
         self._stop = group.current().reached(result["step"])

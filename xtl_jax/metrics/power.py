@@ -164,6 +164,9 @@ def conclude(
 ) -> Conclusion:
     """What may be said of a difference.
 
+    Where no answer changed in any seed, the standard error is 0 because no spread was
+    seen, not because there is none: that is no evidence for no difference.
+
     Args:
         found: the difference.
         p: the value to decide by: adjusted for the family, where there is one.
@@ -180,5 +183,7 @@ def conclude(
         raise ValueError(f"a difference that matters is above 0 points, got {matters}")
     if p is not None and p <= alpha:
         return "higher" if found.points > 0 else "lower"
+    if not found.standard_error:
+        return "not enough power"  # nothing changed: the spread was not seen
     chance = of(matters, found.uncertainty, alpha=alpha / comparisons)
     return "not significant" if chance >= power else "not enough power"

@@ -64,6 +64,7 @@ class Contrast:
     row: str
     column: str
     arms: int  # that were averaged
+    of_arms: int  # that should be
     seeds: tuple[int, ...]
     estimate: Estimate
     adjusted_p: float | None = None

@@ -3,9 +3,7 @@
 In the order in which a reviewer asks: the question and what may be said of it; what was
 run and what was not; the deltas; languages; the number or order, where the axis has
 one; attacks; low-resource languages; outputs that are no answer; published numbers;
-every stage. What depends on when and where it was run (seconds, workers' attempts)
-stands between `COST` and `COST_END` and nowhere else, so that two runs of one study can
-be compared byte by byte without it.
+every stage; what it cost, which alone is not the same for two runs of one study.
 """
 
 from __future__ import annotations
@@ -24,17 +22,17 @@ from xtl_jax.report import (
     study_curves,
     study_figures,
     study_protocol,
+    study_spent,
     study_wording,
 )
 from xtl_jax.report.cells import Cell
 from xtl_jax.report.page import page_environment, source
 from xtl_jax.report.study_findings import Contrast, Finding, Level, Measure
-from xtl_jax.report.study_results import NONE, STATES, Stage, Study, Target
+from xtl_jax.report.study_results import NONE, STATES, Study, Target
 from xtl_jax.report.study_tests import Analysis
 from xtl_jax.report.study_wording import condition_title, measure_title, p_text
 from xtl_jax.report.text import one_line
 
-COST, COST_END = "<!-- cost -->", "<!-- end of cost -->"
 # Outputs that are no answer, as tables call them.
 _OUTPUTS = {
     "empty": "empty",
@@ -175,22 +173,11 @@ def render(
         files=files,
         command=command,
         colours=plots.ARM_COLOURS,
-        cost=_cost(study),
-        cost_marks=tuple(map(markupsafe.Markup, (COST, COST_END))),
+        cost=study_spent.cost(study),
+        cost_marks=tuple(map(markupsafe.Markup, study_spent.MARKS)),
         alpha_percent=f"{100 * ALPHA:g}",
         one_line=one_line,
     )
-
-
-def without_cost(page: str) -> str:
-    """A page without what depends on when and where its study was run.
-
-    Example:
-        >>> without_cost("a<!-- cost -->3 s<!-- end of cost -->b")
-        'ab'
-    """
-    before, _, rest = page.partition(COST)
-    return before + rest.partition(COST_END)[2]
 
 
 def _title(study: Study, measure: Measure) -> str:
@@ -315,43 +302,3 @@ def _share(by_language: dict[str, list[float]]) -> tuple[float, float, str] | No
     means = {code: statistics.fmean(each) for code, each in by_language.items()}
     worst = max(sorted(means), key=means.__getitem__)
     return statistics.fmean(means.values()), means[worst], worst
-
-
-class Cost(NamedTuple):
-    """What was spent, by kind of stage."""
-
-    rows: tuple[tuple[str, int, str], ...]  # kind, stages, time
-    total: str
-    again: tuple[Stage, ...]  # that needed more than one attempt
-    seconds: tuple[tuple[str, str], ...]  # id, time
-
-
-def _cost(study: Study) -> Cost:
-    timed = [stage for stage in study.stages if stage.seconds is not None]
-    kinds = dict.fromkeys(stage.kind for stage in timed)
-
-    def total(stages: Sequence[Stage]) -> str:
-        return duration(sum(stage.seconds or 0.0 for stage in stages))
-
-    return Cost(
-        rows=tuple(
-            (kind, len(own), total(own))
-            for kind in kinds
-            for own in [[stage for stage in timed if stage.kind == kind]]
-        ),
-        total=total(timed),
-        again=tuple(stage for stage in timed if (stage.attempts or 1) > 1),
-        seconds=tuple((s.id, f"{s.seconds:.1f} s") for s in timed),
-    )
-
-
-def duration(seconds: float) -> str:
-    """A time in words.
-
-    Example:
-        >>> duration(75.4), duration(7300)
-        ('1 min 15 s', '2 h 1 min')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

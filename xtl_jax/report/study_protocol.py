@@ -70,8 +70,8 @@ def _not_applied(study: Study) -> list[str]:
                         key = (attack, f"{target.family} in {names.name(language)}")
                         most[key] = max(count, most.get(key, 0))
     return [
-        f"{condition_title(attack)}: {count} items of {where} are answered as they "
-        "were, since the attack has no meaning there"
+        f"{condition_title(attack)}: {count} items of {where} are left out, clean and "
+        "attacked, since the attack has no meaning there"
         for (attack, where), count in sorted(most.items())
     ]
 

@@ -151,8 +151,7 @@ class Study:
         """An arm's name for a figure: its tasks without what all of them share."""
         tasks = sorted(
             {t for a in self.document["arms"] for p in a["phases"] for t in p["tasks"]},
-            key=len,
-            reverse=True,
+            key=lambda task: (-len(task), task),
         )
         heads = {task.partition("_")[0] + "_" for task in tasks}
         alike = len(heads) == 1 and len(tasks) > 1

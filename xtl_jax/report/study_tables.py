@@ -167,6 +167,7 @@ def _contrasts(found: Sequence, *, column: str) -> list[Row]:
             "row": each.row,
             column: each.column,
             "arms": each.arms,
+            "of_arms": each.of_arms,
             "seeds": _seeds(each.seeds),
             **_estimate(each.estimate),
             "adjusted_p": _or_empty(each.adjusted_p),

@@ -243,9 +243,9 @@ def _test(measure: Measure, found: Comparison, *, matters: float, size: int) -> 
     )
     detectable = power.minimum_detectable(estimate.uncertainty, alpha=ALPHA / size)
     chance = power.of(matters, estimate.uncertainty, alpha=ALPHA / size)
-    if estimate.standard_error == 0 and conclusion == "not significant":
+    if estimate.standard_error == 0 and conclusion == "not enough power":
         # No answer changed in any seed: the spread is not 0, it was not seen.
-        conclusion, detectable, chance = "not enough power", math.inf, 0.0
+        detectable, chance = math.inf, 0.0
     return Finding(
         measure=measure,
         comparison=found,

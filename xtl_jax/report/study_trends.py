@@ -142,6 +142,7 @@ def low_against_rest(measure: Measure, sample: Sample) -> list[Contrast]:
                     row=arm,
                     column="low-resource minus the rest",
                     arms=1,
+                    of_arms=1,
                     seeds=seeds,
                     estimate=estimate,
                 )
@@ -162,11 +163,8 @@ def positions(study: Study, measure: Measure, sample: Sample) -> list[Contrast]:
     found = []
     for task in tasks:
         for place in range(len(tasks)):
-            chosen = [
-                arm
-                for arm, order in orders.items()
-                if order[place] == task and arm in sample.arms
-            ]
+            every = [arm for arm, order in orders.items() if order[place] == task]
+            chosen = [arm for arm in every if arm in sample.arms]
             if not chosen:
                 continue
             seeds, values, draws = comparisons.contrast(
@@ -182,6 +180,7 @@ def positions(study: Study, measure: Measure, sample: Sample) -> list[Contrast]:
                     row=task,
                     column=str(place + 1),
                     arms=len(chosen),
+                    of_arms=len(every),
                     seeds=seeds,
                     estimate=crossed.estimate(values, draws, items=sample.items),
                 )

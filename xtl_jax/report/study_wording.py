@@ -250,7 +250,8 @@ def trend_sentence(study: Study, found: TrendTest) -> Said:
     order = ""
     if found.trend.order is not None:
         way = "rises" if found.trend.order.rises else "falls"
-        order = f" Page's test of the order ({way}): {p_text(found.trend.order.p)}."
+        p = p_text(found.trend.order.p)
+        order = f" Page's test of the order ({way}): {p}, not adjusted."
     number = "number of tasks" if found.unit == "task" else "steps"
     said = {
         "higher": f"Significant: it rises with the {number}",
@@ -264,8 +265,11 @@ def trend_sentence(study: Study, found: TrendTest) -> Said:
 
 
 def contrast_words(found: Contrast) -> str:
-    """The conclusion of a contrast in a table's cell."""
-    said = found.conclusion or "not enough power"
-    return {"higher": "low-resource gains more", "lower": "the rest gains more"}.get(
-        said, said
-    )
+    """The conclusion of a contrast in a table's cell.
+
+    It compares two differences: both may be losses, and those of a gap may be worse.
+    """
+    said = SAID[found.measure.gap][found.conclusion or "not enough power"]
+    if found.conclusion not in ("higher", "lower"):
+        return said
+    return f"{said} in low-resource than in the rest"

@@ -30,7 +30,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from xtl_jax import storage
-from xtl_jax.errors import UserError
 from xtl_jax.infer import records
 
 BEAT_SECONDS = 10.0  # between two heartbeats
@@ -93,7 +92,21 @@ def is_gone(holder: Mapping[str, Any]) -> bool:
     """Whether the process of a claim ended on this machine; False where none knows."""
     if not holder.get("machine") or holder["machine"] != _machine():
         return False
-    return _begun(holder["pid"]) != holder["begun"]
+    begun = _begun(holder["pid"])
+    if begun is None and _is_anothers(holder["pid"]):
+        return False  # systems may hide the processes of other users
+    return begun != holder["begun"]
+
+
+def _is_anothers(pid: int) -> bool:
+    """Whether a process of this machine is there that another user began."""
+    try:
+        os.kill(pid, 0)  # sends nothing
+    except PermissionError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,7 +139,8 @@ def read(folder: storage.AnyPath) -> Held | None:
 
 def _numbers(folder: storage.AnyPath) -> list[int]:
     try:
-        names = [path.name for path in folder.iterdir()]
+        with storage.told(folder):
+            names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:  # in a bucket also when its last file goes away
         return []
     found = map(_NAME.fullmatch, names)
@@ -138,8 +152,10 @@ def _path(folder: storage.AnyPath, number: int) -> storage.AnyPath:
 
 
 def _read(folder: storage.AnyPath, number: int) -> Held | None:
+    path = _path(folder, number)
     try:
-        values = json.loads(_path(folder, number).read_text())
+        with storage.told(path):
+            values = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     return Held(number=number, **values)
@@ -211,8 +227,8 @@ class Claim:
                     return
                 self._beats += 1
                 self._write()
-            except (UserError, OSError):
-                continue  # the next one may get through
+            except Exception:
+                continue  # the next one may get through; without any it would be lost
 
     def _write(self, *, free: bool = False) -> None:
         path = _path(self._folder, self.number)

@@ -56,11 +56,23 @@ class Directory:
         self._done: dict[str, float] = {}  # to its seconds
 
     def write_study(self, document: Mapping[str, Any]) -> None:
-        """Keep what the study is; one that is the same is left as it is."""
-        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        path = self.path / STUDY
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            records.replace(path, text)
+        """Keep what the study is; one that is the same is left as it is.
+
+        Raises:
+            UserError: the directory is another study's, or of another scale.
+        """
+        path, text = self.path / STUDY, _dumps(document)
+        if path.is_file():
+            if path.read_text(encoding="utf-8") == text:
+                return
+            before, now = self.study()["study"], document["study"]
+            for key in ("name", "scale"):
+                if before.get(key) != now.get(key):
+                    raise UserError(
+                        f"{path}: the {key} of the study there is {before.get(key)!r}, "
+                        f"and {now.get(key)!r} was asked for; give another --study_dir"
+                    )
+        records.replace(path, text)
 
     def study(self) -> dict[str, Any]:
         """`study.json`.
@@ -89,8 +101,8 @@ class Directory:
     def is_done(self, stage: str) -> bool:
         """Whether it is done; what is done stays so."""
         path = self.folder(stage) / DONE
-        if stage not in self._done and path.is_file():
-            self._done[stage] = float(records.read_document(path)["seconds"])
+        if stage not in self._done and path.is_file() and (done := _document(path)):
+            self._done[stage] = float(done["seconds"])
         return stage in self._done
 
     def seconds(self, stage: str) -> float:
@@ -151,18 +163,26 @@ class Directory:
 
     def _look(self, node: Node, parents: Sequence[Seen]) -> Seen:
         folder = self.folder(node.id)
-        if self.is_done(node.id):
-            return Seen("done", document=records.read_document(folder / DONE))
+        if self.is_done(node.id) and (done := _document(folder / DONE)):
+            return Seen("done", document=done)
         if any(parent.state in ("failed", "blocked") for parent in parents):
             return Seen("blocked")
         if any(parent.state != "done" for parent in parents):
             return Seen("waiting")
-        if self.is_failed(node.id):
-            return Seen("failed", document=records.read_document(folder / FAILED))
+        if self.is_failed(node.id) and (failed := _document(folder / FAILED)):
+            return Seen("failed", document=failed)
         held = claims.read(folder)
         if held is not None and not held.free and not claims.is_gone(held.holder):
             return Seen("running", held=held)
         return Seen("ready", held=held)
+
+
+def _document(path: storage.AnyPath) -> dict[str, Any] | None:
+    """A file's; None where a worker has taken it away since it was seen."""
+    try:
+        return records.read_document(path)
+    except FileNotFoundError:
+        return None
 
 
 def _now() -> str:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from xtl_jax.studies.claims import Claims
+from xtl_jax.studies.claims import Claim, Claims
 from xtl_jax.studies.directory import Directory, Node
 from xtl_jax.studies.graph import Stage
 
@@ -130,6 +130,8 @@ def attempt(
         directory.begin(stage.id, document(stage))
         outcome = do(stage)
     except Exception as error:
+        if not claim.is_held():
+            return _lost(stage, claim, told=told)
         directory.fail(stage.id, error, worker=claims.worker, attempt=claim.number)
         claim.free()
         told(stage, f"failed: {error}")
@@ -141,10 +143,18 @@ def attempt(
         claim.free()
         told(stage, "stopped")
         return "stopped"
-    if not claim.is_held():  # its heartbeat would end this process in a moment
-        told(stage, "taken over by another worker")
-        return "taken"
+    if not claim.is_held():
+        return _lost(stage, claim, told=told)
     directory.finish(stage.id, claim, claims.worker)
     after(stage)
     told(stage, "done")
     return "done"
+
+
+def _lost(
+    stage: Stage, claim: Claim, *, told: Callable[[Stage, str], None]
+) -> Literal["taken"]:
+    """Another worker has the stage: what came of it here counts for nothing."""
+    claim.free()  # its heartbeat would end this process, which has stopped writing
+    told(stage, "taken over by another worker")
+    return "taken"

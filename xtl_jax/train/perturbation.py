@@ -62,6 +62,8 @@ def inputs_of(
     last_mark: int,
 ) -> Inputs:
     """Inputs of a batch; ids up to `last_mark` are no text."""
+    # Where the table lies in columns, each device squares its own: lengths alone are
+    # added up between them, and no vector moves (`look_up` would trade all of them).
     vectors = jnp.take(table, tokens, axis=0).astype(jnp.float32)
     lengths = jnp.sqrt(jnp.sum(jnp.square(vectors), axis=-1))
     return Inputs(segments, jnp.where(tokens > last_mark, lengths, 0.0))
