@@ -96,8 +96,15 @@ def test_a_search_ranks_what_fits_and_writes_it_for_training(xtl, tmp_path):
     best = plans[0]["job"]
     assert best["model"]["remat"] == "minimal"  # computes less twice
     assert picture.read_text().startswith("<svg")
+    assert "lower bound" not in gin.read_text()
     again = xtl("plan", *SMALL, f"--gin_file={gin}", "--json")
     assert json.loads(again.out)["plans"][0]["job"] == best
+
+
+def test_a_mesh_of_a_quick_search_says_that_its_memory_may_be_more(xtl, tmp_path):
+    gin = tmp_path / "mesh.gin"
+    xtl("plan", *SMALL, "--search", "--tries=100", "--quick", f"--gin_out={gin}")
+    assert "(a lower bound: --quick)" in gin.read_text().splitlines()[0]
 
 
 def test_auto_takes_the_fewest_parts_that_the_compiler_lets_through(xtl, fake_compiler):

@@ -74,7 +74,7 @@ def gin(plan: Plan) -> str:
     owner = type(job.model).__name__
     lines = [
         f"# {name(plan)}: {plan.peak / GIB:.1f} GiB of {plan.usable / GIB:.1f} at the "
-        "peak, by `xtl plan`.",
+        f"peak{_doubt(plan)}, by `xtl plan`.",
         *(f"MeshConfig.{key} = {getattr(job.mesh, key)}" for key in _MESH),
         f'{owner}.dtype = "{job.model.dtype}"',
         f'{owner}.remat = "{job.model.remat}"',
@@ -92,6 +92,11 @@ def gin(plan: Plan) -> str:
 
 
 _MESH = ("data", "fsdp", "model", "slices")
+
+
+def _doubt(plan: Plan) -> str:
+    """What must be told of a peak."""
+    return " (a lower bound: --quick)" if plan.effort == "quick" else ""
 
 
 def _model(job: Job) -> str:
@@ -117,11 +122,11 @@ def _rows(plan: Plan, assumptions: Assumptions) -> list[tuple[str, str]]:
     if not plan.fits:
         return found
     guess = plan.estimate(assumptions)
-    lower = " (a lower bound: --quick)" if plan.effort == "quick" else ""
     found += [
         (
             "memory of a device",
-            f"{plan.peak / GIB:.2f} GiB at the peak of {plan.usable / GIB:.2f}{lower}",
+            f"{plan.peak / GIB:.2f} GiB at the peak of {plan.usable / GIB:.2f}"
+            f"{_doubt(plan)}",
         ),
         (
             "",
