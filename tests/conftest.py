@@ -82,7 +82,7 @@ def world_data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder
 
 
-TINY = """
+TINY_MODEL = """
 ModelConfig.vocab = 0
 ModelConfig.embed = 32
 ModelConfig.heads = 2
@@ -91,6 +91,8 @@ ModelConfig.mlp = 64
 ModelConfig.encoder_layers = 1
 ModelConfig.decoder_layers = 1
 DROPOUT_RATE = 0.1
+"""
+TINY_RUN = """
 RunConfig.task = "world_qa.en"
 RunConfig.steps = 6
 RunConfig.lengths = {"inputs": 96, "targets": 16}
@@ -106,7 +108,7 @@ RunConfig.dev_task = "none"
 def tiny_gin(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Settings of a run that takes seconds: one layer each, byte vocabulary."""
     path = tmp_path_factory.mktemp("gin") / "tiny_run.gin"
-    path.write_text(TINY, encoding="utf-8")
+    path.write_text(TINY_MODEL + TINY_RUN, encoding="utf-8")
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xtl_jax.bench import perturbation
+from xtl_jax.bench import pairs
 
 pytestmark = pytest.mark.usefixtures("optax_promotes")
 
@@ -21,7 +21,7 @@ def test_a_ratio_is_that_of_one_round():
 
         return done
 
-    times = perturbation.in_turns(
+    times = pairs.in_turns(
         {"none": work(1.0), "pgd": work(3.0)}, rounds=2, clock=lambda: now
     )
     assert times == {"none": [1.0, 10.0], "pgd": [3.0, 30.0]}

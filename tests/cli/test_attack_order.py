@@ -27,26 +27,32 @@ def world(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def learnt(world, optax_promotes):
-    """A small encoder that tells these paraphrases apart."""
+def _trained(world, name, *flags):
+    """The run directory of a model that was trained on English paraphrases."""
     from xtl_jax.cli import main
 
-    folder = world
     code = main.main(
         [
-            *("train", "--gin_file=models/encoder_tiny.gin"),
-            *("--gin_file=runs/encoder.gin", f"--run_dir={folder / 'run'}"),
-            *(f"--data_dir={folder / 'data'}", f"--cache_dir={folder / 'cache'}"),
+            *("train", f"--run_dir={world / name}", *flags),
+            *(f"--data_dir={world / 'data'}", f"--cache_dir={world / 'cache'}"),
             "--gin.RunConfig.task=world_paraphrase.en",
-            f"--gin.RunConfig.vocabulary={folder / 'pieces.model'}",
-            "--gin.TASK_FEATURE_LENGTHS={'inputs': 64, 'targets': 4}",
-            *("--gin.TRAIN_STEPS=800", "--gin.RunConfig.learning_rate=0.002"),
-            *("--gin.RunConfig.save_period=800", "--gin.RunConfig.eval_period=400"),
+            f"--gin.RunConfig.vocabulary={world / 'pieces.model'}",
         ]
     )
     assert code == 0
-    return folder / "run"
+    return world / name
+
+
+@pytest.fixture(scope="module")
+def learnt(world, optax_promotes):
+    """A small encoder that tells these paraphrases apart."""
+    return _trained(
+        *(world, "run", "--gin_file=models/encoder_tiny.gin"),
+        "--gin_file=runs/encoder.gin",
+        "--gin.TASK_FEATURE_LENGTHS={'inputs': 64, 'targets': 4}",
+        *("--gin.TRAIN_STEPS=800", "--gin.RunConfig.learning_rate=0.002"),
+        *("--gin.RunConfig.save_period=800", "--gin.RunConfig.eval_period=400"),
+    )
 
 
 def test_random_then_worst_of_k_then_greedy(learnt, xtl):
@@ -80,23 +86,14 @@ def test_random_then_worst_of_k_then_greedy(learnt, xtl):
 @pytest.fixture(scope="module")
 def mt5(world, optax_promotes):
     """The quickstart's mT5 after some steps on the same rows."""
-    from xtl_jax.cli import main
-
-    code = main.main(
-        [
-            *("train", "--gin_file=models/world.gin", f"--run_dir={world / 'mt5'}"),
-            *(f"--data_dir={world / 'data'}", f"--cache_dir={world / 'cache'}"),
-            "--gin.RunConfig.task=world_paraphrase.en",
-            f"--gin.RunConfig.vocabulary={world / 'pieces.model'}",
-            "--gin.TASK_FEATURE_LENGTHS={'inputs': 48, 'targets': 24}",
-            *("--gin.TRAIN_STEPS=120", "--gin.RunConfig.learning_rate=0.005"),
-            *("--gin.BATCH_SIZE=32", "--gin.RunConfig.schedule=linear"),
-            *("--gin.RunConfig.save_period=120", "--gin.RunConfig.eval_period=120"),
-            *("--gin.RunConfig.extra_ids=16", "--gin.RunConfig.dev_task=none"),
-        ]
+    return _trained(
+        *(world, "mt5", "--gin_file=models/world.gin"),
+        "--gin.TASK_FEATURE_LENGTHS={'inputs': 48, 'targets': 24}",
+        *("--gin.TRAIN_STEPS=120", "--gin.RunConfig.learning_rate=0.005"),
+        *("--gin.BATCH_SIZE=32", "--gin.RunConfig.schedule=linear"),
+        *("--gin.RunConfig.save_period=120", "--gin.RunConfig.eval_period=120"),
+        *("--gin.RunConfig.extra_ids=16", "--gin.RunConfig.dev_task=none"),
     )
-    assert code == 0
-    return world / "mt5"
 
 
 def test_an_mt5_is_attacked_by_searches_and_by_gradients(mt5, xtl):

@@ -36,7 +36,7 @@ def test_a_run_becomes_each_format_and_answers_the_same(xtl, trained, tmp_path):
     assert done.code == 0, done.err
     document = json.loads(done.out)
     run = json.loads((trained.run_dir / "run.json").read_text())["model"]
-    # Written out by hand for one layer each of TINY.
+    # Written out by hand for one layer each of TINY_MODEL.
     attention, mlp, norm = 4 * 32 * 32, 3 * 32 * 64, 32
     bias = 2 * 32
     table = run["vocab"] * 32

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TINY_MODEL
 from xtl_jax.cli import main, study_checkpoints, study_ray, study_signals
 from xtl_jax.errors import UserError
 from xtl_jax.hosts import group
@@ -44,16 +44,6 @@ StudyConfig.target_steps = {"*": 6}
 StudyConfig.evaluate_examples = 4
 StudyConfig.attacks = ["character_noise"]
 StudyConfig.seeds = [0]
-"""
-SMALL = """
-ModelConfig.vocab = 0
-ModelConfig.embed = 32
-ModelConfig.heads = 2
-ModelConfig.head_dim = 16
-ModelConfig.mlp = 64
-ModelConfig.encoder_layers = 1
-ModelConfig.decoder_layers = 1
-DROPOUT_RATE = 0.1
 """
 PHASE = """
 RunConfig.lengths = {"inputs": 64, "targets": 16}
@@ -89,7 +79,7 @@ def place(world_data, compiled, compiled_once, tmp_path_factory):
     (folder / "tiny").mkdir()
     for name, text in (
         *(("tiny/study.gin", STUDY), ("tiny/world.gin", WORLD)),
-        *(("small.gin", SMALL), ("phase.gin", PHASE), ("first.gin", FIRST)),
+        *(("small.gin", TINY_MODEL), ("phase.gin", PHASE), ("first.gin", FIRST)),
     ):
         (folder / name).write_text(text)
     flags = (

@@ -124,6 +124,22 @@ def test_missing_and_empty_files_are_refused(path):
     refused(path, "", "the file is empty")
 
 
+def test_the_first_is_read_alone(path):
+    put(path, "\n".join([*lines_of(make("b")), "{ no JSON"]))
+    assert records.first(path) == make("b")
+
+
+@pytest.mark.parametrize("text", [None, "", "{ no JSON"])
+def test_a_file_without_a_first_is_refused_as_by_reading_it_whole(path, text):
+    if text is not None:
+        put(path, text)
+    with pytest.raises(UserError) as whole:
+        records.read(path)
+    with pytest.raises(UserError) as first:
+        records.first(path)
+    assert str(first.value) == str(whole.value)
+
+
 def test_a_duplicate_id_is_named_with_both_lines(path):
     text = "\n".join(lines_of(make("a"), make("b"), make("a"))) + "\n"
     refused(path, text, r"line 3: the id 'a' is in line 1 already")

@@ -52,6 +52,21 @@ def _last(config, params, tokens):
     return network.apply({"params": params}, tokens, method="states")[0]
 
 
+def _gradient(config, params, tokens, *, key=None):
+    """Of the squares of a head's logits."""
+
+    def loss(params, tokens):
+        found = _compiled(config, params, tokens, "xnli", key, None)
+        return jnp.sum(jnp.square(found))
+
+    return jax.jit(jax.grad(loss))(params, tokens)
+
+
+def _assert_alike(tree, other, *, atol):
+    for one, same in zip(jax.tree.leaves(tree), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(one, same, atol=atol, rtol=1e-4)
+
+
 def _shaped(tokens, head):
     return np.stack([tokens, tokens[:, ::-1]], axis=1) if head == "copa" else tokens
 
@@ -185,19 +200,10 @@ def test_bfloat16_computes_nearly_the_same_and_answers_in_float32(
 def test_gradients_do_not_depend_on_what_is_recomputed(
     toy_encoder, toy_encoder_params, tokens, remat
 ):
-    def gradient(config):
-        def loss(params, tokens):
-            found = _compiled(config, params, tokens, "xnli", None, None)
-            return jnp.sum(jnp.square(found))
-
-        return jax.jit(jax.grad(loss))(toy_encoder_params, tokens)
-
-    kept = gradient(toy_encoder)
-    recomputed = gradient(dataclasses.replace(toy_encoder, remat=remat))
-    for one, other in zip(
-        jax.tree.leaves(kept), jax.tree.leaves(recomputed), strict=True
-    ):
-        np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4)
+    other = dataclasses.replace(toy_encoder, remat=remat)
+    kept = _gradient(toy_encoder, toy_encoder_params, tokens)
+    recomputed = _gradient(other, toy_encoder_params, tokens)
+    _assert_alike(kept, recomputed, atol=1e-4)
     # Only this head and the encoder below it have learnt something.
     reached = jax.tree.map(lambda leaf: bool(jnp.abs(leaf).max() > 0), kept["heads"])
     assert reached["xnli"] == {
@@ -215,20 +221,11 @@ def test_layers_written_out_learn_the_same_with_the_same_dropout(
     three = dataclasses.replace(toy_encoder, layers=layers)
     params = nn.unbox(init_params(three, jax.random.key(1)))
 
-    def gradient(config):
-        def loss(params, tokens):
-            key = jax.random.key(0)
-            found = _compiled(config, params, tokens, "xnli", key, None)
-            return jnp.sum(jnp.square(found))
-
-        return jax.jit(jax.grad(loss))(params, tokens)
-
-    looped = gradient(three)
-    written = gradient(dataclasses.replace(three, unroll=unroll))
-    for one, other in zip(
-        jax.tree.leaves(looped), jax.tree.leaves(written), strict=True
-    ):
-        np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-4)
+    looped, written = (
+        _gradient(config, params, tokens, key=jax.random.key(0))
+        for config in (three, dataclasses.replace(three, unroll=unroll))
+    )
+    _assert_alike(looped, written, atol=1e-5)
 
 
 @pytest.mark.parametrize("architecture", ["xlm-roberta", "bert"])

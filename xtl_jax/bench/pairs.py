@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 Work = Callable[[], object]
@@ -21,10 +21,7 @@ class Timing(NamedTuple):
 def timed(
     ours: Work, theirs: Work | None, *, rounds: int, clock: Callable[[], float]
 ) -> Timing:
-    """Time both in turns, each for the second time it works in its turn.
-
-    The first is not timed: it finds caches and memory as the other left them, and a
-    run, which does nothing but its own work, never meets that. It compiles, too.
+    """Time both, as `in_turns` does.
 
     Args:
         ours: does the work once.
@@ -33,22 +30,39 @@ def timed(
         clock: seconds.
     """
 
-    def seconds(work: Work) -> float:
-        work()
-        began = clock()
-        work()
-        return clock() - began
-
-    times = [
-        (seconds(ours), None if theirs is None else seconds(theirs))
-        for _ in range(rounds)
-    ]
-    ratios = sorted(other / mine for mine, other in times if other is not None)
+    works = {"ours": ours} if theirs is None else {"ours": ours, "theirs": theirs}
+    times = in_turns(works, rounds=rounds, clock=clock)
+    mine, others = times["ours"], times.get("theirs")
+    if others is None:
+        return Timing(statistics.median(mine), None, None, None)
+    ratios = [other / own for own, other in zip(mine, others, strict=True)]
     return Timing(
-        seconds=statistics.median(mine for mine, _ in times),
-        peer_seconds=statistics.median(t for _, t in times if t is not None)
-        if ratios
-        else None,
-        ratio=statistics.median(ratios) if ratios else None,
-        ratio_spread=(ratios[0], ratios[-1]) if ratios else None,
+        seconds=statistics.median(mine),
+        peer_seconds=statistics.median(others),
+        ratio=statistics.median(ratios),
+        ratio_spread=(min(ratios), max(ratios)),
     )
+
+
+def in_turns(
+    works: Mapping[str, Work], *, rounds: int, clock: Callable[[], float]
+) -> dict[str, list[float]]:
+    """Seconds of each in each round, each for the second time it works in its turn.
+
+    The first is not timed: it finds caches and memory as the others left them, and a
+    run, which does nothing but its own work, never meets that. It compiles, too.
+
+    Example:
+        >>> ticks = iter([0.0, 1.0, 1.0, 3.0])
+        >>> works = {"a": lambda: None, "b": lambda: None}
+        >>> in_turns(works, rounds=1, clock=lambda: next(ticks))
+        {'a': [1.0], 'b': [2.0]}
+    """
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            work()
+            began = clock()
+            work()
+            times[name].append(clock() - began)
+    return times

@@ -13,26 +13,21 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xtl_jax.bench import train
+from xtl_jax.bench import pairs, train
 from xtl_jax.checkpoint import names
-from xtl_jax.model.encoder_sizes import EncoderConfig, Head
+from xtl_jax.model.encoder_sizes import EncoderConfig
 from xtl_jax.train import optimizer as optimizers
 from xtl_jax.train import state as states
-from xtl_jax.train.config import RunConfig
-from xtl_jax.train.labels import LabelBatch, inputs_of, objective, other_heads
-from xtl_jax.train.step import make_train_step
 
 PLAIN = "none"
 _RADIUS = 0.1  # the time does not depend on it
-_HEAD = Head(name="bench", kind="classification", labels=("0", "1", "2"))
-_RATE = 1e-5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,7 +77,7 @@ def measure(setting: Setting, *, clock: Callable[[], float]) -> list[Cost]:
         setting: what is measured.
         clock: seconds.
     """
-    times = in_turns(_steps(setting), rounds=setting.rounds, clock=clock)
+    times = pairs.in_turns(_steps(setting), rounds=setting.rounds, clock=clock)
     plain = times[PLAIN]
     found = []
     for method, own in times.items():
@@ -99,58 +94,21 @@ def measure(setting: Setting, *, clock: Callable[[], float]) -> list[Cost]:
     return found
 
 
-def in_turns(
-    works: Mapping[str, Callable[[], object]],
-    *,
-    rounds: int,
-    clock: Callable[[], float],
-) -> dict[str, list[float]]:
-    """Seconds of each in each round.
-
-    Example:
-        >>> ticks = iter([0.0, 1.0, 1.0, 3.0])
-        >>> works = {"a": lambda: None, "b": lambda: None}
-        >>> in_turns(works, rounds=1, clock=lambda: next(ticks))
-        {'a': [1.0], 'b': [2.0]}
-    """
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(rounds):
-        for name, work in works.items():
-            work()
-            began = clock()
-            work()
-            times[name].append(clock() - began)
-    return times
-
-
 def _steps(setting: Setting) -> dict[str, Callable[[], None]]:
     """A step of each method, on one state."""
-    config = setting.model.with_heads((_HEAD,))
+    config = setting.model.with_heads((train.HEAD,))
     rng = np.random.default_rng(0)
-    shape = (setting.batch_size, setting.length)
-    batch = LabelBatch(
-        tokens=jnp.asarray(rng.integers(5, config.vocab, shape), jnp.int32),
-        labels=jnp.asarray(rng.integers(0, 3, setting.batch_size), jnp.int32),
-        head=_HEAD.name,
+    tokens = rng.integers(5, config.vocab, (setting.batch_size, setting.length))
+    labels = rng.integers(0, len(train.HEAD.labels), setting.batch_size)
+    batch = train.labelled(tokens, labels)
+    current: Any = states.at_zero(
+        optimizers.build(train.settings(tokens)),
+        jax.tree.map(jnp.asarray, names.tree(train.source(config))),
     )
-    made = jax.tree.map(jnp.asarray, names.tree(train.source(config)))
-    current: Any = None
 
     def of_method(method: str) -> Callable[[], None]:
-        nonlocal current
-        run = _run(setting, method)
-        optimizer = optimizers.build(run)
-        if current is None:
-            current = states.at_zero(optimizer, made)
-        update = jax.jit(
-            make_train_step(
-                *(config, run, optimizer),
-                objective=objective(config, run),
-                inputs=inputs_of(config),
-                kept=other_heads,
-            ),
-            donate_argnums=0,
-        )
+        fields = _fields(method, steps=setting.steps)
+        update = train.updating(config, train.settings(tokens, **fields))
 
         def step() -> None:
             nonlocal current
@@ -163,25 +121,12 @@ def _steps(setting: Setting) -> dict[str, Callable[[], None]]:
     return {method: of_method(method) for method in methods}
 
 
-def _run(setting: Setting, method: str) -> RunConfig:
-    fields: dict[str, Any] = {}
-    if method != PLAIN:
-        fields = {"perturbation": method, "perturbation_radius": _RADIUS}
+def _fields(method: str, *, steps: int) -> dict[str, Any]:
+    """Settings of a run that perturbs so."""
+    if method == PLAIN:
+        return {}
+    found: dict[str, Any] = {"perturbation": method, "perturbation_radius": _RADIUS}
     if method in ("pgd", "freelb"):
-        fields |= {
-            "perturbation_steps": setting.steps,
-            "perturbation_step_size": _RADIUS / setting.steps,
-        }
-    return RunConfig(
-        task="bench",
-        steps=1,
-        lengths={"inputs": setting.length, "targets": 2},
-        vocabulary="bytes",
-        run_dir="",
-        batch_size=setting.batch_size,
-        optimizer="adamw",
-        learning_rate=_RATE,
-        gradient_clip=1.0,
-        loss_normalizing_factor="tokens",
-        **fields,
-    )
+        found["perturbation_steps"] = steps
+        found["perturbation_step_size"] = _RADIUS / steps
+    return found

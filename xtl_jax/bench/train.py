@@ -27,11 +27,17 @@ from xtl_jax.model.encoder_sizes import EncoderConfig, Head
 from xtl_jax.train import optimizer as optimizers
 from xtl_jax.train import state as states
 from xtl_jax.train.config import RunConfig
-from xtl_jax.train.labels import LabelBatch, label_sums, objective, other_heads
+from xtl_jax.train.labels import (
+    LabelBatch,
+    inputs_of,
+    label_sums,
+    objective,
+    other_heads,
+)
 from xtl_jax.train.step import make_train_step
 
 Step = Callable[[], None]
-_HEAD = Head(name="bench", kind="classification", labels=("0", "1", "2"))
+HEAD = Head(name="bench", kind="classification", labels=("0", "1", "2"))
 _RATE = 1e-5
 
 
@@ -89,12 +95,12 @@ def measure(
         folder: where the model is written.
         clock: seconds.
     """
-    config = setting.model.with_heads((_HEAD,))
+    config = setting.model.with_heads((HEAD,))
     made = source(config)
     rng = np.random.default_rng(0)
     shape = (setting.batch_size, setting.length)
     tokens = rng.integers(5, config.vocab, shape)
-    labels = rng.integers(0, len(_HEAD.labels), setting.batch_size)
+    labels = rng.integers(0, len(HEAD.labels), setting.batch_size)
     loss, ours = _ours(config, made, tokens, labels)
     peer_loss, theirs = _transformers(made, tokens, labels, folder) or (None, None)
     timing = pairs.timed(ours, theirs, rounds=setting.rounds, clock=clock)
@@ -110,7 +116,33 @@ def _ours(
     config: EncoderConfig, made: names.Source, tokens: np.ndarray, labels: np.ndarray
 ) -> tuple[float, Step]:
     """The first loss, and what makes a step."""
-    run = RunConfig(
+    run = settings(tokens)
+    batch = labelled(tokens, labels)
+    params = jax.tree.map(jnp.asarray, names.tree(made))
+    sums = jax.jit(lambda p, b: label_sums(config, p, b, key=None))(params, batch)
+    update = updating(config, run)
+    state: Any = states.at_zero(optimizers.build(run), params)
+
+    def step() -> None:
+        nonlocal state
+        state, _ = update(state, batch)
+        jax.block_until_ready(state)
+
+    return float(sums.loss / sums.tokens), step
+
+
+def labelled(tokens: np.ndarray, labels: np.ndarray) -> LabelBatch:
+    """Rows of ids and their labels as a batch of `HEAD`."""
+    return LabelBatch(
+        tokens=jnp.asarray(tokens, jnp.int32),
+        labels=jnp.asarray(labels, jnp.int32),
+        head=HEAD.name,
+    )
+
+
+def settings(tokens: np.ndarray, **fields: Any) -> RunConfig:
+    """AdamW, clipping at 1.0, on such rows; `fields` are set beside that."""
+    return RunConfig(
         task="bench",
         steps=1,
         lengths={"inputs": tokens.shape[1], "targets": 2},
@@ -121,31 +153,21 @@ def _ours(
         learning_rate=_RATE,
         gradient_clip=1.0,
         loss_normalizing_factor="tokens",
+        **fields,
     )
-    optimizer = optimizers.build(run)
-    batch = LabelBatch(
-        tokens=jnp.asarray(tokens, jnp.int32),
-        labels=jnp.asarray(labels, jnp.int32),
-        head=_HEAD.name,
-    )
-    params = jax.tree.map(jnp.asarray, names.tree(made))
-    sums = jax.jit(lambda p, b: label_sums(config, p, b, key=None))(params, batch)
-    update = jax.jit(
+
+
+def updating(config: EncoderConfig, run: RunConfig) -> Any:
+    """The compiled step of a run, which updates a state in place."""
+    return jax.jit(
         make_train_step(
-            *(config, run, optimizer),
+            *(config, run, optimizers.build(run)),
             objective=objective(config, run),
+            inputs=inputs_of(config),
             kept=other_heads,
         ),
         donate_argnums=0,
     )
-    state: Any = states.at_zero(optimizer, params)
-
-    def step() -> None:
-        nonlocal state
-        state, _ = update(state, batch)
-        jax.block_until_ready(state)
-
-    return float(sums.loss / sums.tokens), step
 
 
 def _transformers(

@@ -31,7 +31,7 @@ def score(
     """
     found: dict[str, dict[str, Any]] = {}
     for path in score_run.prediction_files(run_dir):
-        if not records.read(path)[0].certificate:
+        if not records.first(path).certificate:
             continue
         said, family, language = score_run.read_file(path, find=find)
         votes = [_vote(record, path=path) for record in said]

@@ -36,13 +36,7 @@ class Asked(NamedTuple):
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Flags that decide what a study is, of every command that reads its gin files."""
-    parser.add_argument(
-        "--scale",
-        choices=SCALES,
-        default="world",
-        help="world: the toy on a laptop; real: a real encoder; small: mT5-Small; "
-        "full: the size in the question (default: %(default)s)",
-    )
+    add_scale(parser)
     parser.add_argument("--data_dir", help="folder of original release files")
     parser.add_argument("--cache_dir", help="folder of tokenised examples")
     parser.add_argument(
@@ -59,6 +53,17 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FOLDER",
         help="further folders to look for NAME/study.gin and gin files in",
+    )
+
+
+def add_scale(parser: argparse.ArgumentParser) -> None:
+    """The flag that says which scale of a study is meant."""
+    parser.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="world",
+        help="world: the toy on a laptop; real: a real encoder; small: mT5-Small; "
+        "full: the size in the question (default: %(default)s)",
     )
 
 

@@ -33,12 +33,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help="of the study")
-    parser.add_argument(
-        "--scale",
-        choices=study_config.SCALES,
-        default="world",
-        help="of the study (default: %(default)s)",
-    )
+    study_config.add_scale(parser)
     parser.add_argument(
         "--study_dir", required=True, metavar="DIR", help="where the study is run"
     )

@@ -32,12 +32,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help="of the study")
-    parser.add_argument(
-        "--scale",
-        choices=study_config.SCALES,
-        default="world",
-        help="of the study (default: %(default)s)",
-    )
+    study_config.add_scale(parser)
     parser.add_argument(
         "--cache_dir", required=True, help="folder of tokenised examples"
     )

@@ -116,17 +116,7 @@ def read(path: str | os.PathLike[str]) -> list[Record]:
             line is no JSON, lacks a field, has one of another type or of another name,
             holds a prompt that does not have its hash, or an id that was there before.
     """
-    name = os.fspath(path)
-    try:
-        file = storage.at(path)
-        with storage.told(file):
-            data = file.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{name}: no such prediction file; {MAKE_AGAIN}") from None
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
-    if not data:
-        raise UserError(f"{name}: the file is empty; {MAKE_AGAIN}")
+    name, data = os.fspath(path), _bytes(path, line=False)
     records: list[Record] = []
     lines: dict[str, int] = {}  # id to the line it stands in
     # Not str.splitlines, which also cuts at U+2028 and other marks inside texts.
@@ -148,6 +138,31 @@ def read(path: str | os.PathLike[str]) -> list[Record]:
             f"there; {MAKE_AGAIN}"
         )
     return records
+
+
+def first(path: str | os.PathLike[str]) -> Record:
+    """The first record of a prediction file, of which no more is read.
+
+    Raises:
+        UserError: as `read`, of the first line.
+    """
+    return _record(_bytes(path, line=True), place=f"{os.fspath(path)}, line 1")
+
+
+def _bytes(path: str | os.PathLike[str], *, line: bool) -> bytes:
+    """What a prediction file holds, or its first line."""
+    name = os.fspath(path)
+    try:
+        file = storage.at(path)
+        with storage.told(file), file.open("rb") as opened:
+            data = opened.readline() if line else opened.read()
+    except FileNotFoundError:
+        raise UserError(f"{name}: no such prediction file; {MAKE_AGAIN}") from None
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    if not data:
+        raise UserError(f"{name}: the file is empty; {MAKE_AGAIN}")
+    return data
 
 
 def read_document(path: Any) -> dict[str, Any]:
