@@ -7,12 +7,15 @@ first six languages are the six scripts of the documentation.
 from __future__ import annotations
 
 import functools
+import unicodedata
+from typing import Literal
 
 from xtl_jax.attacks import sentences
 from xtl_jax.attacks.attack import Resources
 from xtl_jax.attacks.lexicon import Lexicon
 from xtl_jax.data.rows import PairRow, QuestionRow
 
+Form = Literal["NFC", "NFD"]
 SCRIPTS = ("en", "ru", "ar", "hi", "th", "zh")  # of the documentation
 
 # Language to context, question, answer, another context, premise and hypothesis.
@@ -146,9 +149,11 @@ _WORDS = {
 }  # fmt: skip
 
 
-def question(language: str) -> QuestionRow:
-    """The question about the Danube."""
-    context, asked, answer, *_ = _TEXTS[language]
+def question(language: str, *, form: Form = "NFC") -> QuestionRow:
+    """The question about the Danube, its texts in a Unicode normal form."""
+    context, asked, answer, *_ = (
+        unicodedata.normalize(form, text) for text in _TEXTS[language]
+    )
     return QuestionRow(
         id="danube",
         question=asked,

@@ -192,6 +192,7 @@ EXTRA = {
     "full_width": ("ja",),
     "half_width": ("ja",),
     "unicode_nfd": ("vi", "ko"),
+    "unicode_nfc": ("vi", "ko"),
     "misread": ("ko", "ja"),
     "homoglyph": ("ja",),
     "code_mixed": ("de",),
