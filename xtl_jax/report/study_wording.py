@@ -31,6 +31,7 @@ SAID: dict[bool, dict[Conclusion, str]] = {
     False: {"higher": "higher", "lower": "lower", **_OPEN},
     True: {"higher": "larger", "lower": "smaller", **_OPEN},
 }
+_WAYS: dict[Conclusion, str] = {"higher": "rise", "lower": "fall", **_OPEN}
 MOST_NAMED = 3  # arms that a sentence without a finding names
 _PARTS = {(ALL, ALL): "all languages", LOW: "low-resource languages"}
 
@@ -112,7 +113,13 @@ def verdict(study: Study, analysis: Analysis) -> str:
             parts = [f"{counted[k]} {SAID[gap][k]}" for k in SAID[gap] if counted[k]]
             texts.append(f"{words}: {', '.join(parts)}")
     text = f"Of {len(tests)} comparisons with the arm none, {'; '.join(texts)}."
-    if all(test.conclusion == "not enough power" for test in tests):
+    trends = [trend.conclusion for trend in analysis.trends if trend.conclusion]
+    if trends:
+        counted = Counter(trends)
+        parts = [f"{counted[k]} {_WAYS[k]}" for k in _WAYS if counted[k]]
+        text += f" Of {len(trends)} trends, {', '.join(parts)}."
+    said = {*trends, *(test.conclusion for test in tests)}
+    if said == {"not enough power"}:
         text += " This study cannot answer its question."
     there = {test.comparison.arm for test in tests}
     lacking = [arm for arm in study.arms if arm not in (*there, NONE)]
