@@ -24,7 +24,7 @@ def _test(conclusion):
     [
         ((), "", False),
         ((OPEN, None), "Of 1 trends, 1 without enough power.", False),
-        ((OPEN, "lower"), "Of 2 trends, 1 fall, 1 without enough power.", True),
+        ((OPEN, "lower"), "Of 2 trends, 1 falling, 1 without enough power.", True),
         (("not significant",), "Of 1 trends, 1 not significant.", True),
     ],
 )

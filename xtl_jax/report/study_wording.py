@@ -31,7 +31,7 @@ SAID: dict[bool, dict[Conclusion, str]] = {
     False: {"higher": "higher", "lower": "lower", **_OPEN},
     True: {"higher": "larger", "lower": "smaller", **_OPEN},
 }
-_WAYS: dict[Conclusion, str] = {"higher": "rise", "lower": "fall", **_OPEN}
+_WAYS: dict[Conclusion, str] = {"higher": "rising", "lower": "falling", **_OPEN}
 MOST_NAMED = 3  # arms that a sentence without a finding names
 _PARTS = {(ALL, ALL): "all languages", LOW: "low-resource languages"}
 
