@@ -54,8 +54,11 @@ def test_every_study_resolves_against_the_catalogue(name, scale):
     found, describer = build(given)
     counts = found.counts()
     assert counts["predict"] == counts["score"]
-    # An arm is predicted on every target.
-    assert counts["predict"] == len(found.arms) * len(given.config.targets)
+    # An arm is predicted on every target, and for oracle selection besides.
+    beside = [s for s in found.stages if s.kind == "predict" and s.oracle is not None]
+    assert bool(beside) == given.config.oracle
+    wanted = len(found.arms) * len(given.config.targets) + len(beside)
+    assert counts["predict"] == wanted
     assert 0 < counts["train"] <= found.unshared()
     taken = cost(found, describer)
     assert taken.flops > 0

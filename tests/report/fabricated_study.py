@@ -106,6 +106,7 @@ def score(
                 },
             )
             shares = {"empty": 1.5, "sentinel": 0.0, "illegal": None}
+            shares |= {"wrong_script": 3.0, "not_identified": 50.0}
             if not attack:
                 document = {"language": language, "shares_percent": shares}
                 put(place / "scores" / f"{name}.json", document)

@@ -361,7 +361,7 @@ def test_the_page_says_what_was_asked_and_how(text, declared):
     for expected in (
         declared["study"]["question"],
         f"All {len(declared['stages'])} stages are done.",
-        "the first 60 examples of each set",
+        "the first 120 examples of each set",
         "not run: no checkpoint was chosen by the scored languages",
         "StudyConfig.smallest_difference",
         "toy data",

@@ -46,6 +46,17 @@ def test_english_comes_first_and_pairs_stand_apart(tables):
     assert [row.language for row in table.pairs] == ["ar-en", "en-ar"]
 
 
+def test_what_scripts_leave_open_is_no_column(tables):
+    """Answers in another script are; those whose language nobody could tell are not."""
+    table = tables["mlqa"]
+    (row, *_) = table.rows
+    shares = {"empty": 0.0, "wrong_script": 1.0, "not_identified": 60.0}
+    score = dataclasses.replace(row.scores[0], shares_percent=shares)
+    told = dataclasses.replace(row, scores=(score,))
+    only = dataclasses.replace(table, rows=(told,), pairs=())
+    assert only.shares == ("empty", "wrong_script")
+
+
 def test_difference_is_arm_minus_baseline_and_its_interval_holds_it(tables):
     for table in tables.values():
         for row in (*table.rows, *table.averages):

@@ -128,6 +128,7 @@ def _score_file(
             "cannot be scored: write a submission with `xtl submit`, and move the file "
             "out of predictions/ to score the others"
         )
+    written = family.kind == "qa" and first.decoding.get("method") not in _LABELLED
     rows = [
         scoring.Row(
             id=record.id,
@@ -150,6 +151,7 @@ def _score_file(
             split=first.split,
             labels=family.labels,
             chance_percent=_chance(family, language, found),
+            answers_in=language.partition("-")[0] if written else "",
             checkpoint=first.checkpoint,
             step=first.step,
             post=_post(family, first),

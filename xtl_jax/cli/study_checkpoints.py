@@ -2,8 +2,9 @@
 
 A run keeps several; of a stage that is done only those stay that another may begin
 with: the best on English dev (the newest, where none was scored), and the steps that an
-arm takes. With `--drop_checkpoints` those of a target's training go, too, as soon as
-its predictions are made; a prediction that is asked for later has it trained again.
+arm or oracle selection takes. With `--drop_checkpoints` those of a target's training
+go, too, as soon as its predictions are made; a prediction that is asked for later has
+it trained again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xtl_jax import storage
+from xtl_jax.studies import oracle
 from xtl_jax.studies.directory import Directory
 from xtl_jax.studies.graph import Parent, Stage
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from etils import epath
 
     from xtl_jax.cli.study_begin import Study
+    from xtl_jax.train.config import RunConfig
 
 _DROPPED = "dropped.json"  # beside checkpoints that are not, or not all, there
 
@@ -57,11 +60,12 @@ class Keeper:
         They went with `drop`, or are of a step that no arm took before.
         """
         for stage in reversed(self._stages.values()):  # what is undone needs its own
-            if stage.kind == "score" or self._directory.is_done(stage.id):
+            if self._directory.is_done(stage.id):
                 continue
             for parent in stage.parents:
                 dropped = self._directory.folder(parent.id) / _DROPPED
-                if not self._directory.is_done(parent.id):
+                trained = self._stages[parent.id].kind == "train"
+                if not trained or not self._directory.is_done(parent.id):
                     continue
                 if dropped.is_file() or not self._is_kept(parent):
                     dropped.write_text("{}\n")
@@ -117,6 +121,14 @@ def begin_anew(folder: storage.AnyPath) -> None:
     if dropped.is_file():
         _checkpoints(folder).rmtree(missing_ok=True)
         dropped.unlink()
+
+
+def number_saved(run: RunConfig) -> int:
+    """How many checkpoints a training saves, those of stopped attempts among them."""
+    folder = _checkpoints(storage.at(run.run_dir))
+    found = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    wanted = oracle.saved(steps=run.steps, period=run.save_period)
+    return len({*wanted, *map(int, filter(str.isdecimal, found))})
 
 
 def _checkpoints(folder: storage.AnyPath) -> epath.Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xtl_jax import storage
 from xtl_jax.errors import UserError
 from xtl_jax.infer import records
+from xtl_jax.metrics.bootstrap import Rows
 from xtl_jax.report.study_results import CLEAN, Scored, Stage, Study, Target, items
 from xtl_jax.report.study_wording import condition_title
 from xtl_jax.studies.directory import Directory, Node
@@ -66,6 +67,7 @@ def read(study_dir: str | os.PathLike[str], *, name: str, scale: str) -> Study:
             arms=tuple(each["arms"]),
             parents=tuple(parent["id"] for parent in each["parents"]),
             marks=tuple(each["marks"]),
+            oracle=each.get("oracle"),
             state=found.state,
             error=str(told.get("error", "")) if found.state == "failed" else cause,
             seconds=told.get("seconds") if found.state == "done" else None,
@@ -108,10 +110,17 @@ def _target(
     if family.metric is None:
         raise UserError(f"target {text}: {name} has no metric, so it has no report")
     scores: dict[tuple[str, int], Scored] = {}
+    oracle: dict[tuple[str, int], dict[int, Mapping[str, Rows]]] = {}
     for stage in stages:
         if stage.kind != "score" or stage.target != text or stage.state != "done":
             continue
         found = _scored(directory.folder(stage.id), family)
+        if stage.oracle is not None:
+            assert stage.seed is not None, "a target was trained"
+            for arm in stage.arms:
+                steps = oracle.setdefault((arm, stage.seed), {})
+                steps[stage.oracle] = found.rows[CLEAN]
+            continue
         _note_lacking(stage, found, family_or_task, attacks=attacks, notes=notes)
         # What no seed has touched is the same for all of them.
         own = seeds if stage.seed is None else (stage.seed,)
@@ -125,6 +134,7 @@ def _target(
         metric=family.metric,
         languages=study_stages.languages(family_or_task),
         scores=scores,
+        oracle=oracle,
     )
 
 
@@ -149,8 +159,8 @@ def _scored(folder: storage.AnyPath, family: Family) -> Scored:
     for path in sorted((folder / SCORES).glob("*.json")):
         document = records.read_document(path)
         if "shares_percent" in document:
-            own = shares.setdefault(CLEAN, {}).setdefault(document["language"], {})
-            own |= _numbers(document["shares_percent"])
+            found = _numbers(document["shares_percent"])
+            shares.setdefault(CLEAN, {})[document["language"]] = found
     for path in sorted((folder / ROBUSTNESS).glob("*.json")):
         task, _, condition = path.name.removesuffix(".json").partition(records.ATTACKED)
         if not condition:
@@ -158,9 +168,6 @@ def _scored(folder: storage.AnyPath, family: Family) -> Scored:
         document = records.read_document(path)
         language, found = document["language"], document["shares_percent"]
         shares.setdefault(condition, {})[language] = _numbers(found["attacked"])
-        clean = shares.setdefault(CLEAN, {}).setdefault(language, {})
-        # The answer's language is told of attacked tasks only.
-        clean |= {k: v for k, v in _numbers(found["clean"]).items() if k not in clean}
         left_out = sum(document["not_applied"].values())
         not_applied.setdefault(condition, {})[language] = left_out
     return Scored(rows=rows, shares=shares, not_applied=not_applied)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import xtl_jax
 from xtl_jax.cli import study_config
+from xtl_jax.studies.oracle import MARK
 
 if TYPE_CHECKING:
     from xtl_jax.cli.study_cost import Cost
@@ -124,6 +125,7 @@ def stage_document(stage: Stage) -> dict[str, Any]:
         "target": stage.target,
         "arms": list(stage.arms),
         "marks": list(stage.marks),
+        "oracle": stage.oracle,
         "settings": dict(stage.settings),
     }
 
@@ -161,6 +163,9 @@ def _show(graph: Graph, describer: Describer, taken: Cost, *, stages: bool) -> N
         f"stages: {counts['train']:,} to train ({graph.unshared():,} if nothing were "
         f"shared), {counts['predict']:,} to predict, {counts['score']:,} to score"
     )
+    beside = sum(s.oracle is not None and s.kind == "predict" for s in graph.stages)
+    if beside:
+        say(f"of these, {beside:,} each for oracle selection ({MARK})")
     say(_data(describer))
     say(_cost(taken))
     for mark in graph.marks():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from xtl_jax.cli import caching, code_version
 from xtl_jax.cli import config as configs
 from xtl_jax.cli.config import Binding, Config
+from xtl_jax.cli.train_inputs import dev_task
 from xtl_jax.data import cache, fetch, labelled, prompts, store
 from xtl_jax.errors import UserError
 from xtl_jax.studies.graph import Described, Draft, Graph, graph
@@ -148,8 +149,8 @@ class Describer:
         """Tasks that a stage trains on, and the splits that it reads."""
         members = config.mixture.members
         wanted = [(task, "train") for task in members]
-        dev = config.run.dev_task or (members[0] if len(members) == 1 else "none")
-        if dev != "none":
+        dev = dev_task(config)
+        if dev is not None:
             wanted.append((dev, "validation"))
         return members, [each for each in wanted if _has_split(*each)]
 

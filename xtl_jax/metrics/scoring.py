@@ -32,7 +32,7 @@ from typing import Any
 
 import xtl_jax
 from xtl_jax.errors import UserError, near
-from xtl_jax.metrics import health
+from xtl_jax.metrics import answer_language, health
 from xtl_jax.metrics.metric import Counts, Metric, add
 
 
@@ -156,6 +156,7 @@ def score(
     split: str,
     labels: Sequence[str] = (),
     chance_percent: float | None = None,
+    answers_in: str = "",
     checkpoint: str | None = None,
     step: int | None = None,
     post: str = "none",
@@ -173,6 +174,8 @@ def score(
         split: `train`, `validation` or `test`.
         labels: what a classifier may say; chance is one of them.
         chance_percent: what guessing scores, where labels do not tell.
+        answers_in: language that answers should be in which a model wrote in words;
+            shares of those in another one are told, too. "": nothing is.
         checkpoint: what predicted.
         step: of the checkpoint.
         post: what was done to predictions before they were scored, for the signature.
@@ -211,21 +214,7 @@ def score(
         intervals=bootstrap.intervals(
             counts, metric=metric, resamples=resamples, seed=seed
         ),
-        shares_percent=health.shares(
-            (
-                health.Output(
-                    prediction=row.prediction,
-                    raw=row.prediction
-                    if row.prediction_raw is None
-                    else row.prediction_raw,
-                    context=row.context,
-                    parts=row.parts,
-                )
-                for row in rows
-                if row.prediction is not None
-            ),
-            labels=labels,
-        ),
+        shares_percent=_shares(rows, labels=labels, answers_in=answers_in),
         chance_percent=100.0 / len(labels) if labels else chance_percent,
         signature=signature(
             metric,
@@ -244,6 +233,38 @@ def score(
             key: [values[key] / 100.0 for values in each] for key in metric.keys
         },
     )
+
+
+def _shares(
+    rows: Iterable[Row], *, labels: Sequence[str], answers_in: str
+) -> dict[str, float | None]:
+    """Of predictions that are there: no answers, and answers in another language."""
+    said = [(row, row.prediction) for row in rows if row.prediction is not None]
+    found = health.shares(
+        (
+            health.Output(
+                prediction=prediction,
+                raw=prediction if row.prediction_raw is None else row.prediction_raw,
+                context=row.context,
+                parts=row.parts,
+            )
+            for row, prediction in said
+        ),
+        labels=labels,
+    )
+    if answers_in:
+        found |= answer_language.shares(
+            (
+                answer_language.Answer(
+                    prediction=prediction,
+                    context=row.context,
+                    references=row.references or (),
+                )
+                for row, prediction in said
+            ),
+            language=answers_in,
+        )
+    return found
 
 
 def signature(

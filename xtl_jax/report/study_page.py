@@ -2,8 +2,9 @@
 
 In the order in which a reviewer asks: the question and what may be said of it; what was
 run and what was not; the deltas; languages; the number or order, where the axis has
-one; attacks; low-resource languages; outputs that are no answer; published numbers;
-every stage; what it cost, which alone is not the same for two runs of one study.
+one; attacks; low-resource languages; oracle selection; outputs that are no answer;
+published numbers; every stage; what it cost, which alone is not the same for two runs
+of one study.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from xtl_jax.report import (
     published,
     study_curves,
     study_figures,
+    study_oracle,
     study_protocol,
     study_spent,
     study_wording,
@@ -168,6 +170,8 @@ def render(
             if (found := [c for c in analysis.low_against_rest if c.measure == measure])
         ],
         contrast_words=study_wording.contrast_words,
+        oracle=study_oracle.tables(study),
+        oracle_mark=study_oracle.MARK,
         shares=_shares(study),
         published=published.beside(study, analysis),
         files=files,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from xtl_jax.metrics import languages
 from xtl_jax.report import languages as names
-from xtl_jax.report import study_wording
+from xtl_jax.report import study_oracle, study_wording
 from xtl_jax.report.cells import metric_title
 from xtl_jax.report.study_results import Study
 from xtl_jax.report.study_wording import condition_title
@@ -86,6 +86,8 @@ def facts(study: Study) -> list[Fact]:
     )
     steps = config["target_steps"]
     every = config["evaluate_examples"]
+    grid = config["axis"] == "steps"
+    handed_on = "the step of the study's grid" if grid else "the last"
     return [
         Fact("Scale", f"{config['scale']} ({', '.join(config['model_files'])})"),
         Fact("Begins with", config["initial"]),
@@ -123,14 +125,15 @@ def facts(study: Study) -> list[Fact]:
         Fact("Seeds", ", ".join(map(str, study.seeds)) + ", the same for all arms"),
         Fact(
             "Checkpoints",
-            "the step of the study's grid for the intermediate task, and the best "
-            "English dev score for the target"
-            if config["axis"] == "steps"
-            else "of each training stage the one with the best English dev score",
+            f"of intermediate training {handed_on}; of a target's training the one "
+            "with the best English dev score",
         ),
         Fact(
             "Oracle selection",
-            "not run: no checkpoint was chosen by the scored languages",
+            "beside the headline, clean, of every checkpoint that a target's training "
+            f"saved ({study_oracle.MARK}): in no test and no conclusion"
+            if any(stage.oracle is not None for stage in study.stages)
+            else "not run: no checkpoint was chosen by the scored languages",
         ),
         Fact(
             "Zero-shot",

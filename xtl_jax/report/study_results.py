@@ -46,6 +46,7 @@ class Stage:
     parents: tuple[str, ...]
     marks: tuple[str, ...]
     state: State
+    oracle: int | None = None  # the step that oracle selection looks at here
     error: str = ""
     seconds: float | None = None
     attempts: int | None = None
@@ -78,6 +79,11 @@ class Target:
     metric: Metric
     languages: tuple[str, ...]  # that should be scored
     scores: Mapping[tuple[str, int], Scored]  # by arm and seed
+    # By arm and seed: a step of the target's training to clean items by language. For
+    # oracle selection alone: what is chosen by them is not zero-shot.
+    oracle: Mapping[tuple[str, int], Mapping[int, Mapping[str, Rows]]] = (
+        dataclasses.field(default_factory=dict)
+    )
 
     @property
     def title(self) -> str:

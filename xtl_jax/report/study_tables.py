@@ -5,6 +5,8 @@
     trends.csv            slopes over the number of tasks or steps
     low_against_rest.csv  differences in low-resource languages minus those in the rest
     positions.csv         of orders: task by place
+    oracle.csv            beside the headline: the checkpoint that is best on the scored
+                          languages, which is not zero-shot
     shares.csv            outputs that are no answer, by arm and language
     stages.csv            every stage with its id and state
     tables.tex            the delta tables and the trends, for `booktabs`
@@ -19,7 +21,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from xtl_jax.metrics.crossed import Estimate
-from xtl_jax.report import wording
+from xtl_jax.report import study_oracle, wording
 from xtl_jax.report.study_figures import conditions, is_significant
 from xtl_jax.report.study_findings import Measure, TrendTest
 from xtl_jax.report.study_results import NONE, Study
@@ -37,6 +39,7 @@ def all_tables(study: Study, analysis: Analysis) -> dict[str, str]:
         "trends.csv": _trends(analysis),
         "low_against_rest.csv": _contrasts(analysis.low_against_rest, column="what"),
         "positions.csv": _contrasts(analysis.positions, column="place"),
+        "oracle.csv": study_oracle.csv_rows(study),
         "shares.csv": _shares(study),
         "stages.csv": _stages(study),
     }

@@ -33,6 +33,8 @@ SHARES = {
     "not_in_context_nfkc": "… after NFKC",
     "not_in_context_unpadded": "… and unpadded",
 }
+# What scripts cannot tell of a language is no fault of an answer.
+_NO_FAULT = {"not_identified"}
 
 # Shares that a page points at, and what is counted, for a sentence.
 UNHEALTHY = {
@@ -76,7 +78,7 @@ class FamilyTable:
             for row in (*self.rows, *self.pairs)
             for score in row.scores
             if score is not None
-            for key in score.shares_percent
+            for key in score.shares_percent.keys() - _NO_FAULT
         }
         return (
             *(key for key in SHARES if key in counted),

@@ -42,8 +42,7 @@ class Arm:
         name: of the arm, one in a study.
         phases: in their order; none: the baseline.
         place: where the arm lies on the study's axis: `{"size": 2, "kind": "random"}`.
-        take: the step of the last phase that is gone on from; None takes the one with
-            the best English dev score.
+        take: the step of the last phase that is gone on from; None takes its last.
     """
 
     name: str

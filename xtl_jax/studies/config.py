@@ -74,6 +74,9 @@ class StudyConfig:
             `>tatoeba` trains nothing.
         attacks: that every target is predicted under beside its clean texts.
         evaluate_examples: first examples of each evaluation set, 0 for all.
+        oracle: beside the headline, which has the checkpoint with the best English dev
+            score, every checkpoint of a target's training is scored, clean; see
+            `studies.oracle`. What is chosen so is not zero-shot, and is marked.
         seeds: of all stages behind the initial checkpoint; the same for all arms.
         equal: what arms have alike, `phase_steps` updates of one batch size: "steps"
             says no more; "examples" packs no rows, so that an update reads as many
@@ -121,6 +124,7 @@ class StudyConfig:
     target_steps: Mapping[str, int] = dataclasses.field(default_factory=dict)
     attacks: tuple[str, ...] = ()
     evaluate_examples: int = 0
+    oracle: bool = False
     seeds: tuple[int, ...] = SEEDS
     equal: Equal = "steps"
     examples: int = 0
@@ -210,6 +214,8 @@ class StudyConfig:
                 )
             if train and not {text, "*"} & set(self.target_files):
                 self.refuse("target_files", f"names no file for {text!r}, nor for '*'")
+        if self.oracle and not any(target.train for target in self.parsed_targets()):
+            self.refuse("oracle", "changes nothing: no target is trained; leave it out")
         for field in ("target_files", "target_steps"):
             for key in getattr(self, field):
                 if key not in (*self.targets, "*"):

@@ -24,6 +24,7 @@ from xtl_jax.errors import UserError
 from xtl_jax.studies import axes, zero_shot
 from xtl_jax.studies.arms import MIXTURE, Arm, Phase
 from xtl_jax.studies.config import StudyConfig, Target
+from xtl_jax.studies.oracle import MARK, saved
 
 Kind = Literal["train", "predict", "score"]
 # Learning rates that do not depend on how many steps there are in all.
@@ -34,7 +35,7 @@ class Parent(NamedTuple):
     """What a stage begins with."""
 
     id: str
-    take: int | None  # the step of its checkpoint; None: the best English dev score
+    take: int | None  # the step of its checkpoint; None: the best on English dev
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ class Draft:
         values: `OWNER.FIELD` to its value, over the files.
         initial: the checkpoint from outside that it begins with; "" where a parent is
             begun with, or nothing.
+        keeps_all: every checkpoint that it saves is begun with later, and stays.
     """
 
     kind: Kind
@@ -55,6 +57,7 @@ class Draft:
     files: tuple[str, ...]
     values: Mapping[str, Any]
     initial: str = ""
+    keeps_all: bool = False
 
 
 class Described(NamedTuple):
@@ -77,13 +80,15 @@ class Stage:
         kind: what it does.
         title: for people.
         draft: what it was made of.
-        parents: what it begins with; none: from outside.
+        parents: what it begins with, first; none: from outside.
         settings: resolved fields.
         seed: of its training; None for pre-training, which all seeds share, and for
             what follows from that alone.
         arms: names of the arms that need it.
         target: what it trains for or scores; "" before any target.
         marks: what readers of its results must be told, its parents' included.
+        oracle: the step of a target's training that oracle selection looks at here;
+            None: not of oracle selection.
     """
 
     id: str
@@ -96,6 +101,7 @@ class Stage:
     arms: tuple[str, ...]
     target: str
     marks: tuple[str, ...] = ()
+    oracle: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,11 +159,15 @@ class _Builder:
         seed: int | None,
         target: str = "",
         scored: tuple[str, ...] = (),
+        oracle: int | None = None,
+        after: tuple[Parent, ...] = (),
     ) -> str:
-        """The id of a stage, which is there afterwards."""
+        """The id of a stage, which is there afterwards; `after` is no part of it."""
         described = self.describe(draft)
         parents = () if parent is None else (parent,)
-        found = _hash(draft.kind, described.decides, parents)
+        # What the headline needs is never a stage of oracle selection.
+        own = {} if oracle is None else {"oracle": oracle}
+        found = _hash(draft.kind, {**described.decides, **own}, parents)
         known = self.stages.get(found)
         if known is not None:
             names = dict.fromkeys((*known.arms, arm))
@@ -178,12 +188,13 @@ class _Builder:
             kind=draft.kind,
             title=draft.title,
             draft=draft,
-            parents=parents,
+            parents=(*parents, *after),
             settings=described.settings,
             seed=seed,
             arms=(arm,),
             target=target,
             marks=tuple(dict.fromkeys(marks)),
+            oracle=oracle,
         )
         return found
 
@@ -245,6 +256,9 @@ def _phase(config: StudyConfig, phase: Phase, *, seed: int, first: bool) -> Draf
         "RunConfig.task": MIXTURE if several else phase.tasks[0],
         "RunConfig.steps": phase.steps,
         "RunConfig.seed": seed,
+        # Mixtures and other languages have no English dev split to choose by: every
+        # arm hands on its last checkpoint, so that none has the better of a choice.
+        "RunConfig.dev_task": "none",
         **{f"RunConfig.{field}": value for field, value in phase.run.items()},
         **{f"MixtureConfig.{field}": value for field, value in phase.mixture.items()},
     }
@@ -277,6 +291,7 @@ def _target(
             files=files,
             values=values,
             initial=initial,
+            keeps_all=config.oracle,
         )
         trained = builder.add(draft, parent=begin, scored=(target.family,), **common)
         begin, initial = Parent(trained, None), ""
@@ -293,11 +308,44 @@ def _target(
         values=values,
         initial=initial,
     )
-    predicted = builder.add(draft, parent=begin, **common)
-    draft = dataclasses.replace(
-        draft, kind="score", title=f"score {target.family}", initial=""
-    )
-    builder.add(draft, parent=Parent(predicted, None), **common)
+    headline = _answer(builder, draft, parent=begin, **common)
+    if not (config.oracle and target.train):
+        return
+    settings = builder.stages[trained].settings
+    steps = saved(steps=settings["steps"], period=settings["save_period"])
+    if len(steps) < 2:
+        config.refuse(
+            "oracle",
+            f"has one checkpoint of {target.train!r} to choose from, that of step "
+            f"{settings['steps']}; set a smaller RunConfig.save_period",
+        )
+    clean = dataclasses.replace(draft, values={**values, "RunConfig.attacks": ()})
+    for step in steps:
+        title = f"{target.family}, clean, step {step} ({MARK})"
+        _answer(
+            builder,
+            dataclasses.replace(clean, title=title),
+            parent=Parent(trained, step),
+            after=(Parent(headline, None),),
+            oracle=step,
+            **common,
+        )
+
+
+def _answer(
+    builder: _Builder,
+    draft: Draft,
+    *,
+    parent: Parent | None,
+    after: tuple[Parent, ...] = (),
+    **common: Any,
+) -> str:
+    """A prediction and its score; the id of the prediction."""
+    found = builder.add(draft, parent=parent, after=after, **common)
+    title = f"score {draft.title}"
+    draft = dataclasses.replace(draft, kind="score", title=title, initial="")
+    builder.add(draft, parent=Parent(found, None), **common)
+    return found
 
 
 def _check_steady(builder: _Builder, stage: str, *, take: int) -> None:
