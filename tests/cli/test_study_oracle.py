@@ -10,8 +10,7 @@ import types
 import pytest
 
 from tests.cli.test_score import put, record
-from tests.cli.test_study_run import FIRST, PHASE, STEPS, STUDY, WORLD
-from tests.conftest import TINY_MODEL
+from tests.cli.test_study_run import STEPS, declare
 from xtl_jax.cli import main, study_checkpoints, study_results
 from xtl_jax.cli.study_work import Performer
 from xtl_jax.infer import records
@@ -140,19 +139,12 @@ def test_answers_that_a_model_wrote_are_looked_at_for_their_script(tmp_path, xtl
 def test_a_study_scores_every_checkpoint_beside_its_headline(
     world_data, compiled_once, tmp_path
 ):
-    (tmp_path / "tiny").mkdir()
-    for name, text in (
-        *(("tiny/study.gin", STUDY), ("tiny/world.gin", WORLD)),
-        *(("small.gin", TINY_MODEL), ("phase.gin", PHASE), ("first.gin", FIRST)),
-    ):
-        (tmp_path / name).write_text(text)
     place = tmp_path / "study"
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         code = main.main(
             [
-                *("study", "run", "tiny", f"--gin_search_path={tmp_path}"),
-                *(f"--data_dir={world_data}", f"--cache_dir={tmp_path / 'cache'}"),
+                *("study", "run", *declare(tmp_path, world_data)),
                 *(f"--study_dir={place}", "--gin.StudyConfig.oracle=True"),
             ]
         )

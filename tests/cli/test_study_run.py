@@ -72,20 +72,25 @@ class Place(NamedTuple):
     compiled: pathlib.Path
 
 
-@pytest.fixture(scope="module")
-def place(world_data, compiled, compiled_once, tmp_path_factory):
-    """Run in this process, which has imported what it needs long ago."""
-    folder = tmp_path_factory.mktemp("studies")
+def declare(folder, data):
+    """Write the study's gin files; the flags of `xtl study run` that find it."""
     (folder / "tiny").mkdir()
     for name, text in (
         *(("tiny/study.gin", STUDY), ("tiny/world.gin", WORLD)),
         *(("small.gin", TINY_MODEL), ("phase.gin", PHASE), ("first.gin", FIRST)),
     ):
         (folder / name).write_text(text)
-    flags = (
-        *("tiny", f"--gin_search_path={folder}", f"--data_dir={world_data}"),
+    return (
+        *("tiny", f"--gin_search_path={folder}", f"--data_dir={data}"),
         f"--cache_dir={folder / 'cache'}",
     )
+
+
+@pytest.fixture(scope="module")
+def place(world_data, compiled, compiled_once, tmp_path_factory):
+    """Run in this process, which has imported what it needs long ago."""
+    folder = tmp_path_factory.mktemp("studies")
+    flags = declare(folder, world_data)
     whole = folder / "whole"
     made = Place(flags, whole, compiled)
     said = io.StringIO()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import html.parser
-import importlib.util
 import io
 import json
 import math
@@ -16,6 +15,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
+from tests.report.conftest import load_fabricated
 from xtl_jax.cli import main, study_results, study_stages
 from xtl_jax.errors import UserError
 from xtl_jax.metrics import trend
@@ -42,20 +42,12 @@ LANGUAGES = ("en", "sw", "zh")
 RESAMPLES = 100
 
 
-def load_fabricated():
-    path = pathlib.Path(__file__).parent / "fabricated_study.py"
-    spec = importlib.util.spec_from_file_location("fabricated_study", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def made():
     with pytest.MonkeyPatch.context() as patch:
         whole = study_stages._tasks_of
         patch.setattr(study_stages, "_tasks_of", few(whole, LANGUAGES))
-        yield load_fabricated()
+        yield load_fabricated("fabricated_study")
 
 
 def few(whole, kept):
