@@ -7,6 +7,7 @@ xtl bench infer --model mt5_small --beams 4
 xtl bench train              a step of fine-tuning an encoder, likewise
 xtl bench perturbation       steps of perturbed training, beside the plain one
 xtl bench power              simulated studies: what their tests find, rightly or not
+xtl bench faults             work killed at random moments, gone on with and compared
 """
 
 from __future__ import annotations
@@ -57,8 +58,9 @@ def add_parser(subparsers: Any) -> None:
     train.add_argument("--rounds", type=int, default=5, help="that are timed")
     train.add_argument("--json", action="store_true", help="one JSON document")
     train.set_defaults(run=run_train)
-    from xtl_jax.cli import bench_perturbation, bench_power
+    from xtl_jax.cli import bench_faults, bench_perturbation, bench_power
 
+    bench_faults.add_parser(names)
     bench_perturbation.add_parser(names)
     bench_power.add_parser(names)
 
