@@ -41,16 +41,20 @@ def of_tree(tree: Any) -> dict[str, int]:
         >>> [*of_tree({"params": {"scale": jnp.ones(2)}})]
         ['params.scale']
     """
-    found = jax.device_get(_of_tree(tree))
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): int(value)
-        for path, value in jax.tree_util.tree_leaves_with_path(found)
-    }
+    groups: dict[frozenset[jax.Device], dict[str, jax.Array]] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        groups.setdefault(frozenset(array.sharding.device_set), {})[name] = array
+    found: dict[str, Any] = {}
+    for group in groups.values():  # one program has one set of devices
+        found |= jax.device_get(_of_all(group))
+    return {name: int(value) for name, value in found.items()}
 
 
 @jax.jit
-def _of_tree(tree: Any) -> Any:
-    return jax.tree.map(_of_device, tree)
+def _of_all(arrays: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    return {name: _of_device(array) for name, array in arrays.items()}
 
 
 def _of_device(array: jax.Array) -> jax.Array:
