@@ -41,7 +41,7 @@ def of_tree(tree: Any) -> dict[str, int]:
         >>> [*of_tree({"params": {"scale": jnp.ones(2)}})]
         ['params.scale']
     """
-    groups: dict[frozenset[jax.Device], dict[str, jax.Array]] = {}
+    groups: dict[frozenset[Any], dict[str, jax.Array]] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
         name = jax.tree_util.keystr(path, simple=True, separator=".")

@@ -29,7 +29,7 @@ def held(run_dir: str | os.PathLike[str]) -> Iterator[Callable[[], None]]:
     """Hold a run directory; yields what to call when the run has come to its end.
 
     Raises:
-        UserError: another process trains in it.
+        UserError: another process trains in it, or it is a file.
     """
     claim = group.once("who trains here", lambda: _take(storage.at(run_dir)))
     finished = False
@@ -51,6 +51,8 @@ def held(run_dir: str | os.PathLike[str]) -> Iterator[Callable[[], None]]:
 
 def _take(folder: storage.AnyPath) -> Claim | None:
     """A claim on a folder; None where this process has one, as a study's worker."""
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; give another run_dir (MODEL_DIR)")
     own = Claims(Worker.here())
     seen = claims.read(folder)
     if seen is not None and not seen.free and _is(own.worker, seen):
