@@ -4,7 +4,7 @@ The text is HLO after all optimisation, of one device. A loop's body stands ther
 and runs as often as its trip count says: 24 times for 24 layers. Counted are
 
 * floating point operations of matrix products, 2 for each multiplication; the rest is
-  small beside them;
+  small beside them. Of a kernel of our own, those that it says it has;
 * bytes to and from the memory of the chip: what each fused kernel takes in and gives
   out. Of a stack of layers that a kernel cuts one layer from, that layer;
 * collectives, by kind: how often, and how many bytes a device sends. An all-gather of n
@@ -148,6 +148,8 @@ def count(text: str) -> Counts:
         for each in instructions:
             if each.operation in ("dot", "convolution"):
                 flops += times[name] * _product_flops(each, shapes)
+            elif each.operation == "custom-call":
+                flops += times[name] * _stated_flops(each)
             if each.operation == "send" and "is_host_transfer=true" in each.rest:
                 collectives.append(_between_slices(each, times[name]))
             kind = each.operation.removesuffix("-start")
@@ -247,6 +249,12 @@ def _product_flops(each: Instruction, shapes: Mapping[str, str]) -> float:
             settings[1:],
         )
     return 2.0 * products
+
+
+def _stated_flops(each: Instruction) -> float:
+    """What a kernel was given as its cost (`pallas.CostEstimate`); 0 without one."""
+    found = re.search(r'"cost_estimate":\{"flops":"(\d+)"', each.rest)
+    return float(found[1]) if found else 0.0
 
 
 def _window(text: str) -> list[tuple[int, int, int, int, int]]:

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from xtl_jax.model import flash
 from xtl_jax.model.pieces import in_pieces, query_pieces
 from xtl_jax.model.sizes import ModelConfig, Remat
 from xtl_jax.typing import Array, Bool, Float, Int
@@ -30,6 +31,8 @@ from xtl_jax.typing import Array, Bool, Float, Int
 # Added to the logits of a masked pair, as T5X does: exp underflows to zero in float32.
 MASKED = -1e10
 _HEADS = ("batch", "length", "heads", "head_dim")
+# Of each pair of positions, or of each distance (`flash.attention`).
+Bias = Float[Array, "1 heads queries length"] | Float[Array, "heads distances"]
 
 
 class RMSNorm(nn.Module):
@@ -89,6 +92,7 @@ class Attention(nn.Module):
 
     config: ModelConfig
     mode: str  # "train" drops, "eval" does not
+    causal: bool = False  # later keys are hidden
 
     def setup(self) -> None:
         """The four projections."""
@@ -126,8 +130,8 @@ class Attention(nn.Module):
         x: Float[Array, "batch queries embed"],
         keys: Float[Array, "batch length heads head_dim"],
         values: Float[Array, "batch length heads head_dim"],
-        bias: Float[Array, "#batch #heads #queries length"] | None,
-        allowed: Bool[Array, "#batch 1 #queries length"] | None = None,
+        bias: Bias | None,
+        segments: tuple[Int[Array, "batch queries"], Int[Array, "batch length"]],
     ) -> Float[Array, "batch queries embed"]:
         """Attention of `x` to `keys`.
 
@@ -135,15 +139,27 @@ class Attention(nn.Module):
             x: what asks.
             keys: what is asked.
             values: what is mixed.
-            bias: added to the logits, such as that of positions.
-            allowed: which queries may look at which keys; None: all that `bias` lets.
+            bias: added to the logits, as `RelativeBias.for_layers` gives it.
+            segments: of `x` and of `keys`, see `same_segment`.
         """
         queries = self._heads(self.query(x))
         batch, length, heads, _ = queries.shape
         # One mask for all queries, so that it stays small and can be cut with them.
         kept = self.dropout(jnp.ones((batch, heads, 1, keys.shape[1]), x.dtype))
+        if flash.fits(self.config, batch=batch, queries=length, keys=keys.shape[1]):
+            if self.mode == "train":
+                values = values * jnp.transpose(kept, (0, 3, 1, 2))
+            return self.out(
+                flash.attention(
+                    *(queries, keys, values, bias, segments), causal=self.causal
+                )
+            )
+        allowed = same_segment(*segments)
+        if self.causal:
+            earlier = jnp.tril(jnp.ones((1, 1, *allowed.shape[2:]), bool))
+            allowed &= jnp.broadcast_to(earlier, allowed.shape)
 
-        def mixed(queries: Array, bias: Array | None, allowed: Array | None) -> Array:
+        def mixed(queries: Array, bias: Array | None, allowed: Array) -> Array:
             queries = nn.with_logical_constraint(queries, _HEADS)
             # Softmax in float32: differences of large logits vanish in bfloat16.
             logits = jnp.einsum(
@@ -151,9 +167,8 @@ class Attention(nn.Module):
             )
             if bias is not None:
                 logits = logits + jnp.broadcast_to(bias, logits.shape)
-            if allowed is not None:
-                mask = mask_bias(allowed)
-                logits = logits + jnp.broadcast_to(mask, logits.shape)
+            mask = mask_bias(allowed)
+            logits = logits + jnp.broadcast_to(mask, logits.shape)
             weights = jax.nn.softmax(logits, axis=-1).astype(x.dtype)
             if self.mode == "train":
                 weights = weights * jnp.broadcast_to(kept, weights.shape)
@@ -168,12 +183,12 @@ class Attention(nn.Module):
         self,
         x: Float[Array, "batch queries embed"],
         source: Float[Array, "batch length embed"],
-        bias: Float[Array, "#batch #heads #queries length"] | None,
-        allowed: Bool[Array, "#batch 1 #queries length"] | None = None,
+        bias: Bias | None,
+        segments: tuple[Int[Array, "batch queries"], Int[Array, "batch length"]],
     ) -> Float[Array, "batch queries embed"]:
-        """Attention of `x` to `source`; bias and mask as `attend` has them."""
+        """Attention of `x` to `source`; bias and segments as `attend` has them."""
         keys, values = self.keys_values(source)
-        return self.attend(x, keys, values, bias, allowed)
+        return self.attend(x, keys, values, bias, segments)
 
     def cached(
         self, x: Float[Array, "batch length embed"]
@@ -249,29 +264,38 @@ class RelativeBias(nn.Module):
     config: ModelConfig
     bidirectional: bool
 
-    @nn.compact
-    def __call__(
-        self, queries: int, keys: int
-    ) -> Float[Array, "1 heads queries length"]:
-        """Biases between `queries` and `keys` positions, both from 0, float32."""
-        config = self.config
-        table: Any = self.param(
+    def setup(self) -> None:
+        """The table."""
+        self.rel_embedding: Any = self.param(
             "rel_embedding",
             nn.with_logical_partitioning(
                 nn.initializers.variance_scaling(1.0, "fan_avg", "uniform"),
                 ("heads", "buckets"),
             ),
-            (config.heads, config.buckets),
+            (self.config.heads, self.config.buckets),
             jnp.float32,
         )
-        positions = np.arange(keys)[None, :] - np.arange(queries)[:, None]
+
+    def __call__(
+        self, queries: int, keys: int
+    ) -> Float[Array, "1 heads queries length"]:
+        """Biases between `queries` and `keys` positions, both from 0, float32."""
+        return self._of(np.arange(keys)[None, :] - np.arange(queries)[:, None])[None]
+
+    def for_layers(self, batch: int, length: int) -> Bias:
+        """Biases of self-attention, in the form that `Attention` takes for a batch."""
+        if flash.fits(self.config, batch=batch, queries=length, keys=length):
+            return self._of(np.arange(-length, length))
+        return self(length, length)
+
+    def _of(self, positions: np.ndarray) -> Array:
         buckets = relative_buckets(
             positions,
             bidirectional=self.bidirectional,
-            buckets=config.buckets,
-            max_distance=config.max_distance,
+            buckets=self.config.buckets,
+            max_distance=self.config.max_distance,
         )
-        return table[:, buckets][None]
+        return self.rel_embedding[:, buckets]
 
 
 def relative_buckets(

@@ -51,7 +51,7 @@ class ModelConfig:
             divides the target length.
         attention_queries: query positions whose attention weights exist at one time, at
             most; the backward pass computes them again. 0: all, and nothing is computed
-            again.
+            again. Where attention is a TPU kernel (`model/flash.py`) it says nothing.
     """
 
     vocab: int

@@ -24,7 +24,6 @@ from xtl_jax.model.layers import (
     RelativeBias,
     RMSNorm,
     length_dropout,
-    same_segment,
     scanned,
 )
 from xtl_jax.model.look_up import look_up
@@ -49,8 +48,8 @@ class EncoderLayer(nn.Module):
         x = nn.with_logical_constraint(x, _RESIDUAL)
         y = RMSNorm(self.config, name="pre_attention_layer_norm")(x)
         y = nn.with_logical_constraint(y, _ACTIVATION)
-        allowed = same_segment(segments, segments)
-        y = Attention(self.config, self.mode, name="attention")(y, y, bias, allowed)
+        own = (segments, segments)
+        y = Attention(self.config, self.mode, name="attention")(y, y, bias, own)
         y = nn.with_logical_constraint(y, _RESIDUAL)
         x = x + length_dropout(self.config, self.mode)(y)
         y = RMSNorm(self.config, name="pre_mlp_layer_norm")(x)
@@ -71,7 +70,7 @@ class DecoderLayer(nn.Module):
         """Under T5X's names."""
         config, mode = self.config, self.mode
         self.pre_self_attention_layer_norm = RMSNorm(config)
-        self.self_attention = Attention(config, mode)
+        self.self_attention = Attention(config, mode, causal=True)
         self.pre_cross_attention_layer_norm = RMSNorm(config)
         self.encoder_decoder_attention = Attention(config, mode)
         self.pre_mlp_layer_norm = RMSNorm(config)
@@ -83,8 +82,8 @@ class DecoderLayer(nn.Module):
         x: Array,
         encoded: Array,
         bias: Array,
-        self_allowed: Array,
-        cross_allowed: Array,
+        segments: Array,
+        input_segments: Array,
     ) -> tuple[Array, None]:
         """All target positions at once."""
 
@@ -96,9 +95,10 @@ class DecoderLayer(nn.Module):
 
         x = nn.with_logical_constraint(x, _RESIDUAL)
         y = inside(self.pre_self_attention_layer_norm(x))
-        x = added(x, self.self_attention(y, y, bias, self_allowed))
+        x = added(x, self.self_attention(y, y, bias, (segments, segments)))
         y = inside(self.pre_cross_attention_layer_norm(x))
-        x = added(x, self.encoder_decoder_attention(y, encoded, None, cross_allowed))
+        both = (segments, input_segments)
+        x = added(x, self.encoder_decoder_attention(y, encoded, None, both))
         x = added(x, self.mlp(inside(self.pre_mlp_layer_norm(x))))
         return x, None
 
@@ -145,10 +145,8 @@ class Encoder(nn.Module):
     def __call__(self, x: Array, segments: Array) -> tuple[Array, Array]:
         """Returns the normalised output and all layers' raw outputs [layers, ...]."""
         config = self.config
-        length = x.shape[1]
-        bias = RelativeBias(config, bidirectional=True, name="relpos_bias")(
-            length, length
-        )
+        positions = RelativeBias(config, bidirectional=True, name="relpos_bias")
+        bias = positions.for_layers(*x.shape[:2])
         x = length_dropout(config, self.mode)(x)
         layers = scanned(
             EncoderLayer, remat=config.remat, length=config.encoder_layers, sides=2
@@ -168,20 +166,18 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Array, encoded: Array, self_mask: Array, cross_mask: Array
+        self, x: Array, encoded: Array, segments: Array, input_segments: Array
     ) -> Array:
         """Normalised hidden states of every target position."""
         config = self.config
-        length = x.shape[1]
-        bias = RelativeBias(config, bidirectional=False, name="relpos_bias")(
-            length, length
-        )
+        positions = RelativeBias(config, bidirectional=False, name="relpos_bias")
+        bias = positions.for_layers(*x.shape[:2])
         x = length_dropout(config, self.mode)(x)
         layers = scanned(
             DecoderLayer, remat=config.remat, length=config.decoder_layers, sides=4
         )
         x, _ = layers(config, self.mode, name="layers")(
-            x, encoded, bias, self_mask, cross_mask
+            x, encoded, bias, segments, input_segments
         )
         x = RMSNorm(config, name="decoder_norm")(x)
         x = length_dropout(config, self.mode)(x)
@@ -290,15 +286,8 @@ class T5(nn.Module):
             batch["encoder_input_tokens"], batch.get("encoder_segment_ids")
         )
         target_segments = _segments(targets, batch.get("decoder_segment_ids"))
-        length = targets.shape[1]
-        causal = jnp.tril(jnp.ones((1, 1, length, length), bool))
-        same = same_segment(target_segments, target_segments)
-        return self.decoder(
-            self.token_embedder(batch["decoder_input_tokens"]),
-            encoded,
-            jnp.broadcast_to(causal, same.shape) & same,
-            same_segment(target_segments, input_segments),
-        )
+        x = self.token_embedder(batch["decoder_input_tokens"])
+        return self.decoder(x, encoded, target_segments, input_segments)
 
     def head(self, hidden: Array) -> Array:
         """Logits of hidden states."""
@@ -310,16 +299,13 @@ class T5(nn.Module):
 
     def logits(self, inputs: Array, decoder_inputs: Array) -> Array:
         """Logits where only the decoder's inputs are known: causality is the mask."""
-        segments = _segments(inputs, None)
         encoded = self.encode(inputs)
-        batch, length = decoder_inputs.shape
-        shape = (batch, 1, length, length)
-        causal = jnp.broadcast_to(jnp.tril(jnp.ones(shape, bool)), shape)
-        cross = jnp.broadcast_to(
-            (segments > 0)[:, None, None, :], (batch, 1, length, inputs.shape[1])
-        )
+        # No position of the decoder is padding: all are one segment.
         hidden = self.decoder(
-            self.token_embedder(decoder_inputs), encoded, causal, cross
+            self.token_embedder(decoder_inputs),
+            encoded,
+            jnp.ones_like(decoder_inputs),
+            _segments(inputs, None),
         )
         return self.logits_dense(hidden)
 
