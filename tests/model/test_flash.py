@@ -151,8 +151,8 @@ def test_devices_share_rows_and_heads_and_sum_what_the_table_learns(kernels):
     _close(found, both())
 
 
-def _mesh(data=1, model=1, *, platform="tpu"):
-    device = AbstractDevice("TPU v5 lite", 1, platform)
+def _mesh(data=1, model=1, *, platform="tpu", kind="TPU v5 lite"):
+    device = AbstractDevice(kind, 1, platform)
     return AbstractMesh((data, 1, model), AXES, abstract_device=device)
 
 
@@ -162,6 +162,7 @@ def _mesh(data=1, model=1, *, platform="tpu"):
         (_mesh(), CONFIG, (8, 512, 128), True),
         (_mesh(8), CONFIG, (8, 512, 512), True),
         (_mesh(platform="cpu"), CONFIG, (8, 512, 128), False),
+        (_mesh(kind="TPU v3"), CONFIG, (8, 512, 128), False),
         (_mesh(), WIDE, (8, 512, 128), False),  # float32
         (_mesh(), CONFIG, (8, 512, 100), False),
         (_mesh(), CONFIG, (8, 2048, 128), False),

@@ -19,6 +19,7 @@ from xtl_jax.typing import Array, Float, Int
 
 LANES = 128  # of a register; heads lie side by side in so many
 LONGEST = 1024  # positions that fit into the fast memory of every generation at once
+_OLD = ("TPU v2", "TPU v3")  # their compiler knows no such product of bfloat16
 
 
 def fits(config: ModelConfig, *, batch: int, queries: int, keys: int) -> bool:
@@ -29,11 +30,12 @@ def fits(config: ModelConfig, *, batch: int, queries: int, keys: int) -> bool:
     """
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty:
-        alone = jax.device_count() == 1
-        platform = jax.default_backend() if alone else None
+        device = jax.devices()[0] if jax.device_count() == 1 else None
     else:
-        platform = mesh.abstract_device and mesh.abstract_device.platform
-    if platform != "tpu" or config.dtype != "bfloat16":
+        device = mesh.abstract_device
+    if device is None or device.platform != "tpu" or device.device_kind in _OLD:
+        return False
+    if config.dtype != "bfloat16":
         return False
     rows, _, heads = (_parts(mesh, axes) for axes in _places())
     return (
