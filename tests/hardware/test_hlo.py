@@ -206,6 +206,17 @@ def test_what_lies_in_a_core_is_no_memory_traffic():
     assert found.memory_bytes == 2 * 4096
 
 
+def test_a_kernel_of_our_own_costs_what_it_says():
+    found = _one(
+        "ROOT %r = bf16[8,128]{1,0} custom-call(%x), "
+        'custom_call_target="tpu_custom_call", backend_config={"custom_call_config":'
+        '{"body":"TUzv","cost_estimate":{"flops":"3221","transcendentals":"50",'
+        '"bytes_accessed":"88"}}}',
+        before="  %x = bf16[8,128]{1,0} parameter(0)",
+    )
+    assert found.flops == 3221
+
+
 def test_a_program_of_this_machine_counts_what_jax_was_asked_for():
     import jax
     import jax.numpy as jnp

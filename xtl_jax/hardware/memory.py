@@ -12,7 +12,8 @@ fsdp times model, `rows` those of one microbatch on one device, `width` the byte
   and one gradient;
 * what is kept for the backward pass, of every token and layer: with remat "full" the
   residual stream, with "minimal" the results of its matrix products too, with "none"
-  those twice, and attention weights unless they are computed in pieces;
+  those twice, and attention weights unless they are computed in pieces, or on the chip
+  by a kernel (`model/flash.py`), which stores none;
 * the larger of two moments: one layer backwards (six residual streams of all positions,
   four times its wide arrays, attention weights and their gradients) or the logits of
   one piece of the target length in float32 with the tables in `width`.
@@ -27,6 +28,7 @@ import dataclasses
 from typing import NamedTuple
 
 from xtl_jax.hardware.programs import OPTIONS, Job, decode_length, ranks, with_head
+from xtl_jax.model import flash
 from xtl_jax.model.encoder_sizes import EncoderConfig
 from xtl_jax.model.network import AnyConfig
 from xtl_jax.model.pieces import query_pieces
@@ -176,13 +178,14 @@ def _kept_of_layer(model: AnyConfig, stack: _Stack, *, axis: int) -> float:
             numbers += 2 * joined * (stack.keys - stack.length)
     kept = numbers * _width(model)
     if model.remat == "none" and _pieces(model, stack.length) == 1:
-        kept += (_FLOAT32 + _width(model)) * stack.attentions * _weights(model, stack)
+        weights = _weights(model, stack, axis=axis)
+        kept += (_FLOAT32 + _width(model)) * stack.attentions * weights
     return kept / axis
 
 
 def _backwards(model: AnyConfig, stack: _Stack, *, rows: float, axis: int) -> float:
     """While one layer goes backwards."""
-    weights = _WEIGHTS * rows * _weights(model, stack) / axis
+    weights = _WEIGHTS * rows * _weights(model, stack, axis=axis) / axis
     return (
         3 * _layer(model, stack, axis=axis)
         + weights
@@ -192,7 +195,7 @@ def _backwards(model: AnyConfig, stack: _Stack, *, rows: float, axis: int) -> fl
 
 def _forwards(model: AnyConfig, stack: _Stack, *, rows: float, axis: int) -> float:
     """While one layer goes forwards: half as much."""
-    weights = _WEIGHTS / 2 * rows * _weights(model, stack) / axis
+    weights = _WEIGHTS / 2 * rows * _weights(model, stack, axis=axis) / axis
     states = _states(model, stack, rows=rows, axis=axis) / 2
     return 2 * _layer(model, stack, axis=axis) + weights + states
 
@@ -210,8 +213,12 @@ def _layer(model: AnyConfig, stack: _Stack, *, axis: int) -> float:
     return _width(model) * (attention + mlp) / axis
 
 
-def _weights(model: AnyConfig, stack: _Stack) -> float:
-    """Attention weights of one row that exist at one time."""
+def _weights(model: AnyConfig, stack: _Stack, *, axis: int) -> float:
+    """Attention weights of one row that exist at one time, of all heads."""
+    if isinstance(model, ModelConfig) and flash.takes(
+        model, queries=stack.length, keys=stack.keys, parts=axis
+    ):
+        return 0.0
     queries = stack.length / _pieces(model, stack.length)
     return model.heads * queries * stack.keys
 

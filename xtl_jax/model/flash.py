@@ -35,13 +35,26 @@ def fits(config: ModelConfig, *, batch: int, queries: int, keys: int) -> bool:
         device = mesh.abstract_device
     if device is None or device.platform != "tpu" or device.device_kind in _OLD:
         return False
-    if config.dtype != "bfloat16":
-        return False
     rows, _, heads = (_parts(mesh, axes) for axes in _places())
+    known = takes(config, queries=queries, keys=keys, parts=heads)
+    return known and batch % rows == 0
+
+
+def takes(config: ModelConfig, *, queries: int, keys: int, parts: int) -> bool:
+    """Whether the kernels are written for such a shape, heads cut in so many parts.
+
+    Example:
+        >>> small = ModelConfig(
+        ...     vocab=8, embed=512, heads=6, head_dim=64, mlp=1024,
+        ...     encoder_layers=8, decoder_layers=8, dtype="bfloat16",
+        ... )
+        >>> [takes(small, queries=128, keys=512, parts=n) for n in (1, 2)]
+        [True, False]
+    """
     return (
-        LANES % config.head_dim == 0
-        and config.joined_kv % (LANES * heads) == 0
-        and batch % rows == 0
+        config.dtype == "bfloat16"
+        and LANES % config.head_dim == 0
+        and config.joined_kv % (LANES * parts) == 0
         and all(size % LANES == 0 and size <= LONGEST for size in (queries, keys))
     )
 
