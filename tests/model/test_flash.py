@@ -13,7 +13,8 @@ from flax import linen as nn
 from jax.experimental import pallas as pl
 from jax.sharding import AbstractDevice, AbstractMesh
 
-from xtl_jax.model import flash, flash_kernel
+from xtl_jax.cli import doctor
+from xtl_jax.model import flash, flash_check, flash_kernel
 from xtl_jax.model.layers import Attention, RelativeBias
 from xtl_jax.model.sizes import ModelConfig
 from xtl_jax.model.t5 import T5, init_params
@@ -120,6 +121,28 @@ def test_values_and_gradients_are_those_of_plain_attention(
     kernels()
     (_, expected), plain = both()
     _close((found, gradients), (expected, plain))
+
+
+def test_a_device_is_asked_whether_its_kernels_are_right(kernels, monkeypatch):
+    found = flash_check.differences()
+    assert [each.of for each in found] == 2 * [
+        *("values", "queries", "keys", "mixed values", "bias")
+    ]
+    assert all(each.relative < flash_check.MOST for each in found)
+    right = flash_kernel._mask
+    monkeypatch.setattr(  # a chip that takes no notice of the order
+        *(flash_kernel, "_mask"),
+        lambda *args, causal: right(*args, causal=False),
+    )
+    jax.clear_caches()
+    for each in flash_check.differences():
+        assert (each.relative > flash_check.MOST) is each.causal
+    (message, *more) = doctor._kernels(["TPU v9 (tpu)"])
+    assert len(more) == 4
+    assert message.startswith("attention on TPU v9 (tpu): a kernel's values differ")
+    kernels()
+    assert flash_check.differences() == []
+    assert doctor._kernels(["Something (cpu)"]) == []
 
 
 def test_devices_share_rows_and_heads_and_sum_what_the_table_learns(kernels):

@@ -13,6 +13,7 @@ import os
 import pathlib
 import platform
 import shutil
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -118,6 +119,7 @@ def examine(data_dir: str) -> dict[str, Any]:
         devices = [f"{each.device_kind} ({each.platform})" for each in jax.devices()]
     except Exception as error:  # whatever a driver raises is what must be shown
         problems.append(f"JAX finds no device: {type(error).__name__}: {error}")
+    problems += _kernels(devices)
     home = pathlib.Path.home()
     return {
         "python": platform.python_version(),
@@ -130,6 +132,21 @@ def examine(data_dir: str) -> dict[str, Any]:
         "data": _data(data_dir),
         "problems": problems,
     }
+
+
+def _kernels(devices: Sequence[str]) -> list[str]:
+    """What attention kernels compute wrongly on these devices."""
+    if not any(each.endswith("(tpu)") for each in devices):
+        return []  # what follows takes a second to import
+    from xtl_jax.model import flash_check
+
+    return [
+        f"attention on {devices[0]}: a kernel's {each.of} differ from those of plain "
+        f"products by {each.relative:.0%} ({'decoder' if each.causal else 'encoder'}); "
+        "please report it; lengths that are no multiples of 128 do without the kernel"
+        for each in flash_check.differences()
+        if each.relative > flash_check.MOST
+    ]
 
 
 def _version(name: str) -> str | None:

@@ -80,7 +80,8 @@ def attention(
         causal: whether later keys are hidden too.
     """
     given = _operands(
-        queries, keys, values, query_segments, key_segments, line, head_dim
+        *(queries, keys, values, query_segments, key_segments, line),
+        head_dim=head_dim,
     )
     (found,) = _call(
         _forward, given, (), (queries,), head_dim=head_dim, causal=causal, products=2
@@ -95,7 +96,7 @@ def _attention_forward(*arguments: Any) -> tuple[Array, tuple[Any, ...]]:
 def _attention_backward(
     head_dim: int, causal: bool, kept: tuple[Any, ...], gradient: Array
 ) -> tuple[Any, ...]:
-    given = _operands(*kept, head_dim)
+    given = _operands(*kept, head_dim=head_dim)
     results = (given.queries, given.keys, given.values, given.line)
     *found, line = _call(
         *(_backward, given, (gradient,), results),
@@ -116,6 +117,7 @@ def _operands(
     query_segments: Array,
     key_segments: Array,
     line: Array | None,
+    *,
     head_dim: int,
 ) -> Operands:
     if line is not None:

@@ -26,11 +26,11 @@ def query_pieces(length: int, *, most: int) -> int:
 
 
 def in_pieces(
-    attend: Callable[[Array, Array | None, Array | None], Array],
+    attend: Callable[[Array, Array | None, Array], Array],
     pieces: int,
     queries: Float[Array, "batch queries heads head_dim"],
     bias: Float[Array, "#batch #heads #queries length"] | None,
-    allowed: Bool[Array, "#batch 1 #queries length"] | None,
+    allowed: Bool[Array, "#batch 1 #queries length"],
 ) -> Float[Array, "batch queries heads head_dim"]:
     """`attend` for one piece of the queries after another.
 
