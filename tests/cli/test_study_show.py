@@ -150,6 +150,7 @@ def test_data_that_comes_changes_the_stages_that_read_it(tmp_path, world_data):
     assert [s.id for s in new.stages] == [s.id for s in again.stages]
 
 
+STRIDE = "--gin.RunConfig.window_stride=450"
 BAD = {
     "name": (["study", "show", "task_ordr"], "near: task_order"),
     "field": (
@@ -163,6 +164,10 @@ BAD = {
     "task": (
         ["study", "show", "task_order", "--gin.StudyConfig.tasks=mnly,qqp,squad_v1"],
         "near: mnli",
+    ),
+    "windows": (
+        ["study", "show", "number_of_tasks", "--scale=real", STRIDE],
+        "RunConfig.window_stride=450 are shared by two windows",
     ),
     "slice": (
         ["study", "show", "task_order", "--gin.StudyConfig.topology=v5e:2x3"],

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from xtl_jax.cli import caching
 from xtl_jax.data import cache, labelled, prompts, store
+from xtl_jax.data.encoder_layout import PAIR
 from xtl_jax.data.store import Store
 from xtl_jax.errors import UserError
 
@@ -175,6 +176,31 @@ def layout_of(run: Run, vocabulary: EncoderVocabulary) -> Layout:
         question_length=run.question_length,
         tagged_piece=run.tagged_piece,
     )
+
+
+def check_windows(tasks: Iterable[str], *, run: Run) -> None:
+    """Refuse lengths at which the longest questions leave contexts no room.
+
+    A store refuses the row that shows it; this is for when no row is read yet.
+
+    Raises:
+        UserError: it names a task, and settings that would do.
+    """
+    from xtl_tasks import catalog
+
+    room = run.lengths["inputs"] - PAIR - run.question_length
+    if room > run.window_stride:
+        return
+    for task in tasks:
+        if labelled.kind_of(catalog.find(task)[0]) == "span":
+            raise UserError(
+                f"{task}: beside a question of RunConfig.question_length="
+                f"{run.question_length} tokens {max(room, 0)} of "
+                f"{run.lengths['inputs']} are left for its context, of which "
+                f"RunConfig.window_stride={run.window_stride} are shared by two "
+                "windows; give a longer input length, a smaller stride or shorter "
+                "questions"
+            )
 
 
 def _recipe(

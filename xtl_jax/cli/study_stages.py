@@ -13,12 +13,13 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xtl_jax.cli import caching, code_version
+from xtl_jax.cli import caching, code_version, labelled_caching
 from xtl_jax.cli import config as configs
 from xtl_jax.cli.config import Binding, Config
 from xtl_jax.cli.train_inputs import dev_task
 from xtl_jax.data import cache, fetch, labelled, prompts, store
 from xtl_jax.errors import UserError
+from xtl_jax.model.encoder_sizes import EncoderConfig
 from xtl_jax.studies.graph import Described, Draft, Graph, graph
 from xtl_jax.studies.zero_shot import Task
 from xtl_jax.train.config import MUTABLE
@@ -94,6 +95,8 @@ class Describer:
             tasks, wanted = self._scored(config)
             settings = {field: run[field] for field in sorted(_PREDICT)}
             decides = {}
+        if draft.kind != "score" and isinstance(config.model, EncoderConfig):
+            labelled_caching.check_windows(tasks, run=config.run)
         if draft.kind == "score":
             from xtl_tasks import catalog
 
