@@ -21,8 +21,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
 
 OURS = "xtl_jax"
 _ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -50,7 +50,7 @@ class Entrant:
     name: str
     make: str
     setting: Mapping[str, Any]
-    package: str = "xtl_jax"
+    package: str = OURS
     python: str = ""
 
 
@@ -105,8 +105,10 @@ def measure(
         missing: dict[str, str] = {}
         for entrant in entrants:
             tell(f"{entrant.name} is made")
+            process = stack.enter_context(running(entrant))
             try:
-                here[entrant.name] = stack.enter_context(Process(entrant))
+                process.make()
+                here[entrant.name] = process
             except (Ended, ImportError) as error:
                 if entrant is entrants[0]:
                     raise
@@ -160,45 +162,35 @@ def figures(
     )
 
 
-class Process(contextlib.AbstractContextManager):
-    """A contestant's process.
+class Process:
+    """A contestant at work.
 
     Attributes:
         entrant: whose.
-        facts: that it told.
-
-    Raises:
-        ImportError: the peer is not there.
-        Ended: its process ended.
+        facts: that it told when it was made.
     """
 
-    def __init__(self, entrant: Entrant) -> None:
+    def __init__(
+        self, entrant: Entrant, process: subprocess.Popen[str], errors: TextIO
+    ) -> None:
         self.entrant = entrant
-        environment = dict(os.environ)
-        if entrant.package != "xtl_jax":
-            environment.pop(_NOT_FOR_PEERS, None)
-        if entrant.python:
-            environment.pop("PYTHONPATH", None)  # of this interpreter
-        self._open = contextlib.ExitStack()
-        self._errors = self._open.enter_context(tempfile.TemporaryFile("w+"))
-        self._process = subprocess.Popen(
-            [entrant.python or sys.executable, "-c", _BOOT, str(_ROOT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=environment,
-            text=True,
-        )
+        self.facts: dict[str, Any] = {}
+        self._process = process
+        self._errors = errors
+
+    def make(self) -> None:
+        """Make what it works with.
+
+        Raises:
+            ImportError: the peer is not there.
+            Ended: the process ended.
+        """
+        entrant = self.entrant
         request = {"make": entrant.make, "setting": dict(entrant.setting)}
-        try:
-            found = self.ask(json.dumps(request))
-        except BaseException:
-            self.close()
-            raise
+        found = self.ask(json.dumps(request))
         if "missing" in found:
-            self.close()
             raise ImportError(f"{entrant.package} is not importable")
-        self.facts: dict[str, Any] = found["facts"]
+        self.facts = found["facts"]
 
     def ask(self, line: str) -> dict[str, Any]:
         """A line to it, and its answer.
@@ -220,11 +212,26 @@ class Process(contextlib.AbstractContextManager):
         last = self._errors.read().strip().rpartition("\n")[2]
         raise Ended(f"{self.entrant.name} ended with {code}: {last[:300]}")
 
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.communicate()
-        self._open.close()
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+@contextlib.contextmanager
+def running(entrant: Entrant) -> Iterator[Process]:
+    """A process of an entrant, which ends with this context."""
+    environment = dict(os.environ)
+    if entrant.package != OURS:
+        environment.pop(_NOT_FOR_PEERS, None)
+    if entrant.python:
+        environment.pop("PYTHONPATH", None)  # of this interpreter
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [entrant.python or sys.executable, "-c", _BOOT, str(_ROOT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            text=True,
+        )
+        try:
+            yield Process(entrant, process, errors)
+        finally:
+            process.kill()
+            process.communicate()

@@ -4,7 +4,8 @@ Ours reads a row once, padded to one of a few lengths, and asks for the likeliho
 each label. T5X pads every row to the longest of the split and generates the label: its
 evaluation has no other way. Beside T5X itself, our own decoder works in that way.
 
-Rows are random ids with lengths as XNLI's test set has them: log-normal.
+Rows are random ids. Their lengths are log-normal and like those of XNLI's test set: its
+languages have 44 to 59 pieces of XLM-R's vocabulary a row, and 103 to 139 the longest.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -44,8 +46,8 @@ class Setting:
     examples: int = 128
     peer_examples: int = 16
     batch_size: int = 64
-    mean: float = 64.0
-    deviation: float = 0.4
+    mean: float = 53.0
+    deviation: float = 0.28
     labels: tuple[tuple[int, ...], ...] = ((333, _EOS), (334, _EOS), (335, _EOS))
     rounds: int = 3
 
@@ -73,22 +75,7 @@ def measure(
         tell: is told what is done.
     """
     tell("parameters and rows are written")
-    seq2seq.write_model(setting.model, folder)
-    lengths = setting.lengths()
-    longest = int(lengths[0])
-    # Evenly out of the sorted split: their mean is its mean.
-    step = len(lengths) / setting.examples
-    some = lengths[(np.arange(setting.examples) * step + step / 2).astype(int)]
-    _write_store(folder / "store", some, setting)
-    _write_padded(folder / "padded.npy", some, longest=longest, setting=setting)
-    shared = {
-        "folder": str(folder),
-        "model": dataclasses.asdict(setting.model),
-        "batch_size": setting.batch_size,
-        "labels": setting.labels,
-        "longest": longest,
-        "generated": max(map(len, setting.labels)),
-    }
+    shared = write(setting, folder)
     return contest.measure(
         (
             Entrant(name=contest.OURS, make="step_ours:rank", setting=shared),
@@ -98,6 +85,26 @@ def measure(
         rounds=setting.rounds,
         tell=tell,
     )
+
+
+def write(setting: Setting, folder: pathlib.Path) -> dict[str, Any]:
+    """Model and rows into a folder; what each contestant is given."""
+    seq2seq.write_model(setting.model, folder)
+    lengths = setting.lengths()
+    longest = int(lengths[0])
+    # Evenly out of the sorted split: their mean is its mean.
+    step = len(lengths) / setting.examples
+    some = lengths[(np.arange(setting.examples) * step + step / 2).astype(int)]
+    _write_store(folder / "store", some, setting)
+    _write_padded(folder / "padded.npy", some, longest=longest, setting=setting)
+    return {
+        "folder": str(folder),
+        "model": dataclasses.asdict(setting.model),
+        "batch_size": setting.batch_size,
+        "labels": setting.labels,
+        "longest": longest,
+        "generated": max(map(len, setting.labels)),
+    }
 
 
 def _write_store(folder: pathlib.Path, lengths: np.ndarray, setting: Setting) -> None:

@@ -99,23 +99,18 @@ def measure(
     """
     tell("parameters and rows are written")
     write_model(setting.model, folder)
-    np.savez(folder / "batch.npz", **_batch(setting))
-    shared = {
-        "folder": str(folder),
-        "batch_size": setting.batch_size,
-        "lengths": {"inputs": setting.inputs, "targets": setting.targets},
-        "model": dataclasses.asdict(setting.model),
-    }
+    write_batch(setting, folder)
+    given = shared(setting, folder)
     found = contest.measure(
         (
-            Entrant(name=contest.OURS, make="step_ours:train", setting=shared),
+            Entrant(name=contest.OURS, make="step_ours:train", setting=given),
             Entrant(
                 name=TRANSFORMERS,
                 make="step_transformers:train",
-                setting=shared,
+                setting=given,
                 package="transformers with torch",
             ),
-            *t5x_entrants("train", shared, python=t5x_python),
+            *t5x_entrants("train", given, python=t5x_python),
         ),
         rounds=setting.rounds,
         tell=tell,
@@ -128,15 +123,25 @@ def measure(
     )
 
 
+def shared(setting: Setting, folder: pathlib.Path) -> dict[str, Any]:
+    """What each contestant is given."""
+    return {
+        "folder": str(folder),
+        "batch_size": setting.batch_size,
+        "lengths": {"inputs": setting.inputs, "targets": setting.targets},
+        "model": dataclasses.asdict(setting.model),
+    }
+
+
 def t5x_entrants(
-    what: str, shared: Mapping[str, Any], *, python: str
+    what: str, given: Mapping[str, Any], *, python: str
 ) -> tuple[Entrant, Entrant]:
     """T5X as it ships, and with rows of its embedding gathered."""
     shipped, gathered = (
         Entrant(
             name=name,
             make=f"step_t5x:{what}",
-            setting={**shared, "gathered": name == GATHERED},
+            setting={**given, "gathered": name == GATHERED},
             package="T5X",
             python=python,
         )
@@ -159,7 +164,7 @@ def write_model(model: ModelConfig, folder: pathlib.Path) -> None:
     )
 
 
-def _batch(setting: Setting) -> dict[str, np.ndarray]:
+def write_batch(setting: Setting, folder: pathlib.Path) -> None:
     """Random rows, as T5X's feature converter lays them out."""
     rng = np.random.default_rng(0)
 
@@ -168,9 +173,10 @@ def _batch(setting: Setting) -> dict[str, np.ndarray]:
         return rng.integers(2, setting.model.vocab, shape).astype(np.int32)
 
     targets = ids(setting.targets)
-    return {
-        "encoder_input_tokens": ids(setting.inputs),
-        "decoder_input_tokens": np.pad(targets[:, :-1], ((0, 0), (1, 0))),
-        "decoder_target_tokens": targets,
-        "decoder_loss_weights": np.ones(targets.shape, np.int32),
-    }
+    np.savez(
+        folder / "batch.npz",
+        encoder_input_tokens=ids(setting.inputs),
+        decoder_input_tokens=np.pad(targets[:, :-1], ((0, 0), (1, 0))),
+        decoder_target_tokens=targets,
+        decoder_loss_weights=np.ones(targets.shape, np.int32),
+    )

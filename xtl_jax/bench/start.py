@@ -93,18 +93,18 @@ def measure(
     """
     sizes = WorldSizes(**dict.fromkeys(_fields(WorldSizes), _ROWS))
     generate(folder / "data", seed=0, sizes=sizes)
-    gin = folder / "start.gin"
-    gin.write_text(_gin(setting), encoding="utf-8")
+    file = folder / "start.gin"
+    file.write_text(gin(setting), encoding="utf-8")
     environment = {
         **os.environ,
         "JAX_LOG_COMPILES": "1",
         "XTL_CACHE_DIR": str(folder / "cache"),
     }
-    cold = _run(folder, "cold", gin, environment=environment, clock=clock)
+    cold = _run(folder, "cold", file, environment=environment, clock=clock)
     began = clock()
     subprocess.run([sys.executable, "-c", _IMPORTS], check=True, capture_output=True)
     imports = clock() - began
-    warm = _run(folder, "warm", gin, environment=environment, clock=clock)
+    warm = _run(folder, "warm", file, environment=environment, clock=clock)
     text = (folder / "warm.stderr").read_text(encoding="utf-8")
     return Result(
         seconds=warm[-1],
@@ -124,7 +124,7 @@ def measure(
 def _run(
     folder: pathlib.Path,
     name: str,
-    gin: pathlib.Path,
+    file: pathlib.Path,
     *,
     environment: dict[str, str],
     clock: Callable[[], float],
@@ -137,7 +137,11 @@ def _run(
     run_dir, errors = folder / name, folder / f"{name}.stderr"
     command = [
         *(sys.executable, "-m", "xtl_jax.cli.main", "train"),
-        *(f"--gin_file={gin}", f"--run_dir={run_dir}", f"--data_dir={folder / 'data'}"),
+        *(
+            f"--gin_file={file}",
+            f"--run_dir={run_dir}",
+            f"--data_dir={folder / 'data'}",
+        ),
     ]
     marks: list[float] = []
     with errors.open("w") as stderr:
@@ -163,7 +167,7 @@ def _run(
     return first, second, third
 
 
-def _gin(setting: Setting) -> str:
+def gin(setting: Setting) -> str:
     """One step of the toy world's questions."""
     shape = dataclasses.asdict(setting.model)
     lines = [f"ModelConfig.{field} = {value!r}" for field, value in shape.items()]

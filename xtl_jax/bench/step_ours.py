@@ -63,7 +63,7 @@ def train(setting: Mapping[str, Any]) -> Contestant:
         jax.block_until_ready((current, output))
 
     facts = {
-        "loss": float(sums.nll / sums.tokens),
+        "loss": float(sums.loss / sums.tokens),
         "program": str(text),
         "compiled_bytes": memory.argument_size_in_bytes
         + memory.output_size_in_bytes
