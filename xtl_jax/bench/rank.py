@@ -115,7 +115,7 @@ def _write_store(folder: pathlib.Path, lengths: np.ndarray, setting: Setting) ->
         for length in rng.permutation(lengths).tolist():
             inputs = rng.integers(2, setting.model.vocab, length).astype(np.int32)
             inputs[-1] = _EOS
-            yield {"inputs": inputs, "targets": np.int32(setting.labels[0])}
+            yield {"inputs": inputs, "targets": np.asarray(setting.labels[0])}
 
     card = {
         "task": "bench",

@@ -154,14 +154,12 @@ def write_model(model: ModelConfig, folder: pathlib.Path) -> None:
     """Random parameters, for transformers and for T5X."""
     source = infer.source(model)
     huggingface.write(source, epath.Path(folder) / "huggingface")
-    np.savez(
-        folder / "t5x.npz",
-        **{
-            t5x.foreign(entry.path, layer): source.read(entry, layer)
-            for entry in names.entries(model)
-            for layer in names.layers(entry)
-        },
-    )
+    arrays: dict[str, Any] = {
+        t5x.foreign(entry.path, layer): source.read(entry, layer)
+        for entry in names.entries(model)
+        for layer in names.layers(entry)
+    }
+    np.savez(folder / "t5x.npz", **arrays)
 
 
 def write_batch(setting: Setting, folder: pathlib.Path) -> None:

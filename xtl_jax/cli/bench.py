@@ -73,21 +73,21 @@ def run_feed(args: argparse.Namespace) -> int:
     return 0
 
 
-def feed(**fields: int) -> dict[str, Any]:
+def feed(**fields: Any) -> dict[str, Any]:
     """What the feed gives, as one JSON document.
 
     Args:
         **fields: of the setting.
     """
-    from xtl_jax.bench import feed
+    from xtl_jax.bench import feed as feeds
 
     results = []
     for kind in ("equal", "varied"):
-        setting = feed.Setting(kind=kind, **fields)
+        setting = feeds.Setting(kind=kind, **fields)
         with tempfile.TemporaryDirectory(prefix="xtl-bench-") as folder:
-            opened = feed.write_store(pathlib.Path(folder) / "store", setting)
+            opened = feeds.write_store(pathlib.Path(folder) / "store", setting)
             results.append(
-                feed.measure(
+                feeds.measure(
                     opened, setting, wall=time.perf_counter, cpu=time.process_time
                 )
             )

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def generate(name: str, **fields: int) -> dict[str, Any]:
+def generate(name: str, **fields: Any) -> dict[str, Any]:
     """Generation beside transformers, as one JSON document.
 
     Args:
@@ -105,7 +105,7 @@ def generate(name: str, **fields: int) -> dict[str, Any]:
     }
 
 
-def rank(name: str, *, t5x_python: str = "", **fields: int) -> list[dict[str, Any]]:
+def rank(name: str, *, t5x_python: str = "", **fields: Any) -> list[dict[str, Any]]:
     """Ranking beside generation, each contestant as JSON values.
 
     Args:

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def measure(name: str = "tiny", **fields: int) -> dict[str, Any]:
+def measure(name: str = "tiny", **fields: Any) -> dict[str, Any]:
     """A start, as one JSON document.
 
     Args:

@@ -94,7 +94,7 @@ def model(name: str, *, owner: str = "ModelConfig") -> Any:
     return seq2seq.TINY if name == "tiny" else bench.model(name, owner=owner)
 
 
-def setting(name: str, **given: int) -> seq2seq.Setting:
+def setting(name: str, **given: Any) -> seq2seq.Setting:
     """How an mT5 of that name is measured.
 
     Args:
@@ -111,7 +111,7 @@ def setting(name: str, **given: int) -> seq2seq.Setting:
     return seq2seq.Setting(model=model(name), **fields)
 
 
-def measure(name: str, *, t5x_python: str = "", **given: int) -> dict[str, Any]:
+def measure(name: str, *, t5x_python: str = "", **given: Any) -> dict[str, Any]:
     """A training step of an mT5 and its peers, as one JSON document."""
     from xtl_jax.bench import seq2seq
     from xtl_jax.hardware import hlo
