@@ -16,6 +16,7 @@ through TensorFlow if it is.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import os
 import pathlib
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     AnyPath = pathlib.Path | epath.Path
 
 _REMOTE = re.compile("[a-z][a-z0-9]*://")
+# Of the kinds of files that we write; the end is `tempfile`'s.
+_TEMPORARY = re.compile(
+    r"\..+\.(jsonl?|html|md|csv|tex|svg|png|txt|model)\.[a-z0-9_]{8}"
+)
 Place = TypeVar("Place", bound="AnyPath")
 SECONDS = 5.0  # between two sendings of what grows
 
@@ -115,6 +120,64 @@ def put(path: str | os.PathLike[str], data: bytes) -> None:
         target.write_bytes(data)
 
 
+def replace(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Put `content` in place of a file; readers see the old or the new, whole.
+
+    On a disk it is there after a loss of power, too, once this has returned.
+
+    Raises:
+        UserError: it cannot be written; what was there before is untouched.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    if is_remote(path):
+        put(path, data)
+        return
+    target = pathlib.Path(path)
+    temporary = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "wb", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as file:
+            temporary = file.name
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # a temporary file is private otherwise
+        os.replace(temporary, target)
+        sync_folder(target.parent)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise UserError(
+            f"{target}: cannot be written ({error.strerror or error}); nothing was "
+            "overwritten; make room or choose another folder"
+        ) from None
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that `replace` and `create` give what is not whole.
+
+    Example:
+        >>> [is_temporary(n) for n in (".run.json.k3_x9a0b", ".my.settings")]
+        [True, False]
+    """
+    return bool(_TEMPORARY.fullmatch(name))
+
+
+def sync_folder(folder: pathlib.Path) -> None:
+    """Make a folder's list of names durable, where its file system can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
 def create(path: str | os.PathLike[str], data: bytes) -> bool:
     """Make a file that is not there, whole; of several who try one succeeds.
 
@@ -152,6 +215,7 @@ def _create_on_disk(target: pathlib.Path, data: bytes) -> bool:
             os.link(file.name, target)
         except FileExistsError:
             return False
+    sync_folder(target.parent)
     return True
 
 

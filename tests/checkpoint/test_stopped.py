@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -79,6 +80,24 @@ def test_a_killed_process_leaves_what_the_next_goes_on_with(
     left = {path.name for path in (tmp_path / "checkpoint_7.partial").iterdir()}
     assert len(left) == 1 + 5
     same(t5x_toy, convert_to(t5x_toy, new, "t5x"))
+
+
+def test_a_kill_after_the_last_rename_is_made_good(t5x_toy, tmp_path):
+    new = tmp_path / "new"
+    plan = convert.plan(str(t5x_toy), str(new), to="huggingface")
+    convert.run(plan)
+    files = {path: path.read_bytes() for path in new.iterdir()}
+    record = new / convert.RECORD
+    record.write_text(json.dumps(convert._record(plan)))
+    checked = []
+    again = convert.plan(str(t5x_toy), str(new), to="huggingface")
+    convert.run(again, check=checked.append)
+    assert checked == [new]
+    assert files == {path: path.read_bytes() for path in new.iterdir()}
+    record.write_text(json.dumps({**convert._record(plan), "step": 8}))
+    with pytest.raises(UserError, match="a stopped conversion with another step"):
+        convert.run(convert.plan(str(t5x_toy), str(new), to="huggingface"))
+    assert record.exists()
 
 
 @pytest.fixture

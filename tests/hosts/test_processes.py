@@ -163,7 +163,6 @@ def test_four_hosts_then_two_then_one_make_one_trained(on_hosts, flags, kept, tm
         (signal.SIGKILL, "first", 2),
         (signal.SIGKILL, "last", 4),
         (signal.SIGSTOP, "first", 4),
-        (signal.SIGSTOP, "last", 2),
     ],
 )
 def test_a_host_that_is_gone_is_named_within_a_minute(

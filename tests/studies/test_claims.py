@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import multiprocessing
 import os
@@ -78,6 +79,21 @@ def test_silence_is_measured_by_the_one_who_listens(folder):
     assert other.take(folder) is None
     clock.now = 120.0
     assert other.take(folder).number == 2
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+def test_a_wall_clock_that_is_set_frees_nothing(folder, monkeypatch, jump):
+    clock = inspect.signature(Claims).parameters["clock"].default
+    real = time.time()
+    held = by("first").take(folder)
+    other = by("other", clock=clock)
+    assert other.take(folder) is None
+    before = clock()
+    monkeypatch.setattr(time, "time", lambda: real + jump)
+    assert 0.0 <= clock() - before < 60.0
+    assert other.take(folder) is None
+    assert held.is_held()
+    assert clock is time.monotonic  # the one that nobody can set
 
 
 def test_a_holder_that_was_silent_finds_out_that_it_lost(folder):

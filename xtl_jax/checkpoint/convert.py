@@ -165,6 +165,11 @@ def run(
             the disk fails: nothing is removed.
     """
     partial = plan.partial
+    if plan.destination.exists():  # a kill came right after it had got its name
+        with claimed(plan.destination, record=_record(plan)):
+            check(plan.destination)
+            (plan.destination / RECORD).unlink()
+        return
     with claimed(partial, record=_record(plan)):
         try:
             _write(plan, epath.Path(partial), done=done)
@@ -179,6 +184,7 @@ def run(
                 "it is kept, and the same command goes on with it"
             ) from error
         partial.rename(plan.destination)
+        storage.sync_folder(plan.destination.parent)
     (plan.destination / RECORD).unlink()
 
 
@@ -215,7 +221,7 @@ def _destination(path: str) -> pathlib.Path:
             "and copy it there"
         )
     where = pathlib.Path(path).absolute()
-    if where.exists() or where.is_symlink():
+    if (where.exists() or where.is_symlink()) and not (where / RECORD).is_file():
         raise UserError(f"{where} exists; give a DST that does not, it is made")
     return where
 

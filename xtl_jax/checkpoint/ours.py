@@ -23,7 +23,14 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 import xtl_jax
-from xtl_jax.checkpoint import RUN_FORMAT, names, orbax_tree, store, zarr
+from xtl_jax.checkpoint import (
+    RUN_FORMAT,
+    checksums,
+    names,
+    orbax_tree,
+    store,
+    zarr,
+)
 from xtl_jax.checkpoint.adapted import Base
 from xtl_jax.errors import UserError
 from xtl_jax.model import network
@@ -118,9 +125,20 @@ def source(run_dir: epath.Path, *, step: int | None = None) -> names.Source:
             f"{sorted(set(found) - wanted)[:5]}"
         )
 
+    try:
+        sums = checksums.written(item.parent)
+    except ValueError as error:
+        raise UserError(f"{item.parent} is damaged ({error}); {advice}") from None
+
     @functools.lru_cache(maxsize=1)  # the layers of an array are asked for in a row
     def whole(path: str) -> np.ndarray:
-        return names.as_float32(found[path].read(), name=f"{item}: {path}")
+        array = found[path].read()
+        name = f"params.{path.replace('/', '.')}"
+        try:
+            checksums.compare({name: checksums.of_host(array)}, written=sums)
+        except ValueError as error:
+            raise UserError(f"{item.parent} is damaged ({error}); {advice}") from None
+        return names.as_float32(array, name=f"{item}: {path}")
 
     def read(entry: names.Entry, layer: int | None) -> np.ndarray:
         array, expected = whole(entry.path), _stacked_shape(entry)

@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -180,4 +181,6 @@ def _file(path: epath.Path, tensors: Sequence[Tensor], *, done: Done) -> None:
                 block = np.ascontiguousarray(array[row : row + rows], dtype="<f4")
                 file.write(block.data)
             done(tensor.name, tensor.size)
+        file.flush()
+        os.fsync(file.fileno())  # whoever goes on takes a file of this name for whole
     partial.rename(path)

@@ -1,18 +1,19 @@
 """Our own checkpoints: orbax, sharded, written while training goes on.
 
-`RUN/checkpoints/STEP/` holds `state` (parameters, optimiser, step) and `position`
-(where the data feed stands). A checkpoint appears under its number only when it is
-complete; one that was damaged later is passed over for the one before, and the caller
-is told.
+`RUN/checkpoints/STEP/` holds `state` (parameters, optimiser, step), `position` (where
+the data feed stands) and `checksums` (of each array of the state, from before it was
+written). A checkpoint appears under its number only when it is complete; one that was
+damaged later is passed over for the one before, and the caller is told.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ from etils import epath
 from orbax.checkpoint import checkpoint_managers as policies
 
 from xtl_jax import storage
+from xtl_jax.checkpoint import checksums
 from xtl_jax.errors import UserError
 from xtl_jax.hosts import group
 
@@ -53,25 +55,47 @@ class Store:
                     best_mode="max",
                     cleanup_tmp_directories=True,
                 ),
-                item_names=("state", "position"),
+                item_names=("state", "position", checksums.FOLDER),
             )
 
     def save(
         self, step: int, state: Any, position: Any, *, score: float | None = None
     ) -> None:
-        """Start writing; training may go on. `score` ranks it, higher is better."""
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state),
-                position=ocp.args.JsonSave(position),
-            ),
-            metrics={"score": score},
-        )
+        """Start writing; training may go on. `score` ranks it, higher is better.
+
+        Raises:
+            UserError: this one, or the one before, cannot be written.
+        """
+        with self._writing():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state),
+                    position=ocp.args.JsonSave(position),
+                    checksums=ocp.args.JsonSave(_sums(state, position)),
+                ),
+                metrics={"score": score},
+            )
 
     def wait(self) -> None:
-        """Until what was saved lies on disk."""
-        self._manager.wait_until_finished()
+        """Until what was saved lies on disk.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # tensorstore's kinds, from threads of orbax
+            raise UserError(
+                f"{self._folder}: a checkpoint cannot be written ({_first(error)}); "
+                f"whole are {self.steps()}. Make room, or mend the disk, and give the "
+                "same command again: it goes on after the last of them"
+            ) from error
 
     def steps(self) -> list[int]:
         """Steps of complete checkpoints, oldest first."""
@@ -104,10 +128,12 @@ class Store:
                     ),
                 )
             except Exception as error:  # orbax raises many kinds on damaged files
-                first = str(error).splitlines()[0][:200] if str(error) else ""
-                reason = f"{type(error).__name__}: {first}"
+                reason = _first(error)
             # A part that only one host reads may be the damaged one.
             reasons = group.current().exchange(f"checkpoint {step} was read", reason)
+            if restored is not None and not any(reasons):  # the hosts sum together
+                reason = self._changed(step, restored)
+                reasons = group.current().exchange(f"checkpoint {step} is it", reason)
             if restored is None or any(reasons):
                 tell(
                     f"checkpoint {self._folder / str(step)} cannot be read "
@@ -128,6 +154,17 @@ class Store:
             )
         return None
 
+    def _changed(self, step: int, restored: Any) -> str:
+        """What of a restored checkpoint is not what was saved; "" if all is."""
+        found = _sums(restored["state"], restored["position"])
+        try:
+            checksums.compare(
+                found, written=checksums.written(self._folder / str(step))
+            )
+        except ValueError as error:
+            return _first(error)
+        return ""
+
     def _set_aside(self, steps: Sequence[int]) -> None:
         """Gives damaged checkpoints names that are no steps; nothing is deleted."""
         for step in steps:
@@ -138,6 +175,16 @@ class Store:
     def close(self) -> None:
         """Finish writing."""
         self._manager.close()
+
+
+def _sums(state: Any, position: Any) -> dict[str, int]:
+    """Checksums of all that a checkpoint holds; all hosts compute them together."""
+    return checksums.of_tree(state) | {checksums.POSITION: checksums.of_json(position)}
+
+
+def _first(error: Exception) -> str:
+    """Its kind and the first line of what it says."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 
 
 def _rank(metrics: Mapping[str, float | None]) -> float:
@@ -208,7 +255,15 @@ def read_params(run_dir: epath.Path, *, step: int | None = None) -> tuple[int, A
     """
     item, others = state_folder(run_dir, step=step)
     try:
-        return int(item.parent.name), _params(item)
+        params = _params(item)
+        found = {
+            f"params.{jax.tree_util.keystr(path, simple=True, separator='.')}": (
+                checksums.of_host(array)
+            )
+            for path, array in jax.tree_util.tree_leaves_with_path(params)
+        }
+        checksums.compare(found, written=checksums.written(item.parent))
+        return int(item.parent.name), params
     except Exception as error:  # orbax raises many kinds on damaged files
         raise UserError(
             f"checkpoint {item.parent} is damaged ({type(error).__name__}: "

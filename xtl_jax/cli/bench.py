@@ -8,6 +8,7 @@ xtl bench start              from the command to the first step
 xtl bench plan               what training steps need of TPUs, compiled without one
 xtl bench perturbation       steps of perturbed training, beside the plain one
 xtl bench power              simulated studies: what their tests find, rightly or not
+xtl bench faults             work killed at random moments, gone on with and compared
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def add_parser(subparsers: Any) -> None:
     feed.set_defaults(run=run_feed)
     from xtl_jax.cli import (
         bench_aims,
+        bench_faults,
         bench_infer,
         bench_perturbation,
         bench_plan,
@@ -53,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
 
     for module in (
         *(bench_train, bench_infer, bench_start, bench_plan, bench_aims),
-        *(bench_perturbation, bench_power),
+        *(bench_perturbation, bench_power, bench_faults),
     ):
         module.add_parser(names)
 

@@ -1,4 +1,9 @@
-"""`xtl doctor`: versions, devices, data; what is missing and how to get it."""
+"""`xtl doctor`: versions, devices, data; what is missing and how to get it.
+
+With a folder (of a run, a study or caches): what is in it, whether all of it is whole,
+and what can be gone on with. `--fix` removes what kills have left half-written, if it
+is surely nothing else, and changes nothing besides.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +47,14 @@ def add_parser(commands: Any) -> None:
         "doctor",
         help="versions, devices, data found or not, and how to get what is missing",
         description=__doc__,
-        epilog="example:\n  xtl doctor --data_dir=DATA",
+        epilog="examples:\n  xtl doctor --data_dir=DATA\n  xtl doctor runs/squad --fix",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "folder", nargs="?", metavar="RUN_DIR", help="of a run, a study or caches"
+    )
+    parser.add_argument(
+        "--fix", action="store_true", help="remove what is surely temporary in RUN_DIR"
     )
     parser.add_argument("--data_dir", default=os.environ.get("XTL_DATA_DIR", ""))
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -52,12 +63,44 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look around and say what was found."""
+    if arguments.folder:
+        return _run_folder(arguments)
+    if arguments.fix:
+        raise UserError("--fix mends a folder: give the folder, too")
     found = examine(arguments.data_dir)
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
     else:
         _show(found)
     return 1 if found["problems"] else 0
+
+
+def _run_folder(arguments: argparse.Namespace) -> int:
+    """Look at one folder; 1 if something in it is damaged or missing."""
+    from xtl_jax.cli import doctor_run
+
+    seen = doctor_run.examine(arguments.folder)
+    removed = doctor_run.remove(seen.findings) if arguments.fix else []
+    problems = [each for each in seen.findings if each.level == "problem"]
+    if arguments.json:
+        found = {
+            "folder": arguments.folder,
+            "kind": seen.kind,
+            "resume": seen.resume,
+            "findings": [each._asdict() for each in seen.findings],
+            "removed": removed,
+        }
+        print(json.dumps(found, ensure_ascii=False))
+        return 1 if problems else 0
+    for each in seen.findings:
+        done = " (removed)" if each.path in removed else ""
+        print(f"{each.level}: {each.path}: {each.says}{done}")
+    print(
+        f"{seen.kind}: {len(problems)} problems; the same command again: {seen.resume}"
+    )
+    if not arguments.fix and any(each.removable for each in seen.findings):
+        print("`--fix` removes what is temporary and an hour old")
+    return 1 if problems else 0
 
 
 def examine(data_dir: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
 import logging
 import os
@@ -23,6 +24,8 @@ COMMANDS = (
     *("launch", "attacks", "convert", "bench", "docs"),
 )
 
+# What a disk may have: no space, no quota, a failure, no right to write.
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
 _HOSTS = ("XTL_COORDINATOR", "XTL_PROCESSES", "XTL_PROCESS_ID")
 
 
@@ -81,6 +84,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # `xtl tasks | head` is no error
         return 0
+    except OSError as error:
+        if error.errno not in _OF_DISKS:
+            raise  # a file that is not there, say, is told by who looked for it
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"xtl {parsed.command}: {where}{error.strerror}; mend that and give the "
+            "same command again: what was whole before is as it was",
+            file=sys.stderr,
+        )
+        return 2
 
 
 def _joined(command: str) -> contextlib.AbstractContextManager[None]:

@@ -15,6 +15,7 @@ from xtl_jax.cli import (
     auto_mesh,
     hosts,
     overlaps,
+    run_lock,
     train_initial,
     train_observer,
     train_program,
@@ -162,7 +163,11 @@ def train(config: Config) -> dict[str, Any]:
     )
     if overlap := _overlap(inputs):
         document["overlap"] = overlap
-    with devices.on_mesh(_mesh(inputs)) as mesh, _sigterm() as stopping:
+    with (
+        devices.on_mesh(_mesh(inputs)) as mesh,
+        _sigterm() as stopping,
+        contextlib.ExitStack() as holding,
+    ):
         sharding.check(
             mesh, model, batch_size=run.batch_size, microbatches=run.microbatches
         )
@@ -178,6 +183,7 @@ def train(config: Config) -> dict[str, Any]:
         )
         initial = train_initial.load(inputs.config)
         document |= train_initial.identity(inputs.config, initial)
+        finish = holding.enter_context(run_lock.held(run.run_dir))
         run_files.claim_once(run.run_dir, document, defaults=inputs.config.defaults())
         checkpoints = Checkpoints(run.run_dir, keep=run.keep)
         begun = train_initial.begin(
@@ -221,6 +227,8 @@ def train(config: Config) -> dict[str, Any]:
                 evaluate=evaluate,
                 stopping=stopping,
             )
+        if outcome == "finished":
+            finish()
     return {
         "outcome": outcome,
         "step": int(current.step),

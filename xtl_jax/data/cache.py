@@ -114,16 +114,6 @@ def _stamp(path: str) -> list[int]:
     return [found.length, found.mtime]
 
 
-def _replace(path: pathlib.Path, content: str) -> None:
-    """Writes a small file at once or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def digests(
     paths: Sequence[str | os.PathLike[str]], *, cache_dir: str | os.PathLike[str]
 ) -> tuple[dict[str, Any], ...] | None:
@@ -139,7 +129,7 @@ def digests(
     storage.on_disk(os.fspath(cache_dir), what="cache_dir")
     memo_path = pathlib.Path(cache_dir) / _DIGESTS
     memo: dict[str, list[Any]] = {}
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+    with contextlib.suppress(FileNotFoundError, ValueError):
         memo = json.loads(memo_path.read_text(encoding="utf-8"))
     known = dict(memo)
     found = []
@@ -157,8 +147,7 @@ def digests(
             memo[key] = [*stamp, _sha256(path)]
         found.append({"name": name, "size": stamp[0], "sha256": memo[key][2]})
     if memo != known:
-        pathlib.Path(cache_dir).mkdir(parents=True, exist_ok=True)
-        _replace(memo_path, json.dumps(memo, indent=1, sort_keys=True))
+        storage.replace(memo_path, json.dumps(memo, indent=1, sort_keys=True))
     return tuple(found)
 
 

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
+from xtl_jax import storage
 from xtl_jax.data import transfer, unpack
 from xtl_jax.errors import UserError
 
@@ -279,9 +280,4 @@ def _write_receipt(
             os.path.relpath(file, path.parent): sha256_of(file) for file in files
         },
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    storage.replace(path, json.dumps(content, indent=1) + "\n")

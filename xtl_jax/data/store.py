@@ -7,20 +7,25 @@ A store is a folder:
     targets.tokens.bin, targets.offsets.npy      likewise
     meta.jsonl           evaluation splits: id, prompt, references, context of each
     meta.offsets.npy     where each line of it begins, in bytes
-    card.json            what it holds and what it was made from
+    card.json            what it holds and what it was made from; the size and SHA-256
+                         of each file
 
 Example 7's inputs are tokens[offsets[7]:offsets[8]]. Token files are memory-mapped: a
 store of 100 GB opens at once and is shared by the processes of a host.
 
 A store is written beside its final place and renamed into it when complete, so a folder
-with the final name is whole; `Store` checks the files' sizes against the card anyway
-(an interrupted copy is not a rename). Numbers are little-endian on every machine.
+with the final name is whole; `Store` checks the files against the card anyway (an
+interrupted copy is not a rename, and disks change bits): their sizes, and the checksums
+of those that are read in no time. `check` reads them all; `xtl doctor` calls it.
+Numbers are little-endian on every machine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import io
 import json
 import os
 import pathlib
@@ -31,6 +36,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from xtl_jax import storage
 from xtl_jax.data.features import TASK_FEATURES
 from xtl_jax.errors import UserError
 from xtl_jax.typing import Int
@@ -39,17 +45,9 @@ FORMAT_VERSION = 1
 TOKENS = np.dtype("<i4")
 OFFSETS = np.dtype("<i8")
 PERCENTILES = (50, 90, 95, 99, 100)
+_CHECKED_BYTES = 64 << 20  # in a store whose checksums are looked at when it is opened
 
 Example = Mapping[str, Any]
-
-
-def _sync_folder(folder: pathlib.Path) -> None:
-    """Makes the folder's list of names durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _length_summary(lengths: np.ndarray) -> dict[str, Any]:
@@ -72,9 +70,12 @@ class _Column:
         self._file: BinaryIO = (folder / data).open("wb")
         self._offsets_path = folder / offsets
         self._ends = [0]
+        self._digest = hashlib.sha256()
+        self.sums: dict[str, str] = {}  # SHA-256 of both files, once they are closed
 
     def add(self, content: bytes, *, items: int) -> None:
         self._file.write(content)
+        self._digest.update(content)
         self._ends.append(self._ends[-1] + items)
 
     def close(self) -> np.ndarray:
@@ -83,10 +84,16 @@ class _Column:
         os.fsync(self._file.fileno())
         self._file.close()
         offsets = np.asarray(self._ends, OFFSETS)
+        content = io.BytesIO()
+        np.save(content, offsets)
         with self._offsets_path.open("wb") as file:
-            np.save(file, offsets)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
+        self.sums = {
+            pathlib.Path(self._file.name).name: self._digest.hexdigest(),
+            self._offsets_path.name: hashlib.sha256(content.getbuffer()).hexdigest(),
+        }
         return np.diff(offsets)
 
     def abandon(self) -> None:
@@ -99,13 +106,13 @@ def _write_into(
     folder: pathlib.Path, examples: Iterable[Example], card: Mapping[str, Any]
 ) -> None:
     """Writes a whole store into an existing empty folder."""
-    columns = {
-        name: _Column(folder, data=f"{name}.tokens.bin", offsets=f"{name}.offsets.npy")
-        for name in TASK_FEATURES
-    }
+    columns: dict[str, _Column] = {}
     meta: _Column | None = None
     count = 0
     try:
+        for name in TASK_FEATURES:
+            data, offsets = f"{name}.tokens.bin", f"{name}.offsets.npy"
+            columns[name] = _Column(folder, data=data, offsets=offsets)
         for example in examples:
             for name, column in columns.items():
                 tokens = np.asarray(example[name], TOKENS)
@@ -119,8 +126,10 @@ def _write_into(
                 meta.add(line, items=len(line))
             count += 1
         lengths = {name: column.close() for name, column in columns.items()}
+        sums = {name: sum_ for c in columns.values() for name, sum_ in c.sums.items()}
         if meta is not None and len(meta.close()) != count:
             raise ValueError("some examples have meta data and some have none")
+        sums |= meta.sums if meta is not None else {}
     finally:
         for column in (*columns.values(), meta):
             if column is not None:
@@ -137,12 +146,13 @@ def _write_into(
         "examples": count,
         "lengths": {name: _length_summary(values) for name, values in lengths.items()},
         "files": files,
+        "sha256": sums,
     }
     with (folder / "card.json").open("w", encoding="utf-8") as file:
         json.dump(whole, file, ensure_ascii=False, indent=2, sort_keys=True)
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(folder)
+    storage.sync_folder(folder)
 
 
 def write(
@@ -175,7 +185,7 @@ def write(
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
             Store(folder)  # another process was faster; its store must be whole
-        _sync_folder(folder.parent)
+        storage.sync_folder(folder.parent)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -215,16 +225,8 @@ class Store:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = pathlib.Path(folder)
         self.card = read_card(self.folder)
-        for name, size in self.card["files"].items():
-            path = self.folder / name
-            found = path.stat().st_size if path.exists() else None
-            if found != size:
-                state = "is missing" if found is None else f"has {found:,} bytes"
-                raise UserError(
-                    f"damaged cache: {path} {state}, its card says {size:,}; delete "
-                    f"the folder {self.folder} and build it again (`xtl data cache "
-                    f"{self.card.get('task', 'TASK')}`)"
-                )
+        small = sum(self.card["files"].values()) <= _CHECKED_BYTES
+        check(self.folder, self.card, contents=small)
         self.num_examples: int = self.card["examples"]
         self.tokens_of = {n: self._map(f"{n}.tokens.bin") for n in TASK_FEATURES}
         self.offsets_of = {n: self._offsets(f"{n}.offsets.npy") for n in TASK_FEATURES}
@@ -274,6 +276,40 @@ class Store:
             )
         begin, end = self._meta_offsets[index : index + 2]
         return json.loads(self._meta[begin:end].tobytes())
+
+
+def check(folder: pathlib.Path, card: Mapping[str, Any], *, contents: bool) -> None:
+    """Hold the files of a store against its card.
+
+    Args:
+        folder: of the store.
+        card: its own.
+        contents: read them all, and compare their checksums; else their sizes alone.
+            A store of an older version has no checksums.
+
+    Raises:
+        UserError: a file is missing or is not the one that was written.
+    """
+    sums = card.get("sha256", {})
+    for name, size in card["files"].items():
+        path = folder / name
+        found = path.stat().st_size if path.exists() else None
+        state = ""
+        if found != size:
+            state = "is missing" if found is None else f"has {found:,} bytes"
+            state += f", its card says {size:,}"
+        elif contents and sums.get(name, "") not in ("", _sha256(path)):
+            state = "has its size and not its checksum: bytes in it were changed"
+        if state:
+            raise UserError(
+                f"damaged cache: {path} {state}; delete the folder {folder} and build "
+                f"it again (`xtl data cache {card.get('task', 'TASK')}`)"
+            )
+
+
+def _sha256(path: pathlib.Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_card(folder: pathlib.Path) -> dict[str, Any]:

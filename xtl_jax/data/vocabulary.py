@@ -27,10 +27,10 @@ import hashlib
 import os
 import pathlib
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from xtl_jax import storage
 from xtl_jax.data import sources
 from xtl_jax.data.byte_vocabulary import BYTES, ByteVocabulary
 from xtl_jax.data.special_ids import EOS_ID, PAD_ID, UNK_ID, until_end
@@ -181,10 +181,7 @@ class PieceVocabulary:
 
         path = cache_folder() / f"{hashlib.sha256(self._model).hexdigest()}.model"
         if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-                part.write(self._model)
-            os.replace(part.name, path)
+            storage.replace(path, self._model)
         return seqio.SentencePieceVocabulary(str(path), extra_ids=self.extra_ids)
 
 

@@ -21,18 +21,16 @@ file and line before anything is scored.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
-import pathlib
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from xtl_jax import storage
 from xtl_jax.errors import UserError, near
+from xtl_jax.storage import replace
 
 MAKE_AGAIN = "make it again with `xtl predict`"
 EXPECTED = "expected.json"  # beside the prediction files: what should be there
@@ -208,39 +206,6 @@ def write(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
                 f"JSON ({error}); its log-probability is {record.log_probability!r}"
             ) from None
     replace(path, "".join(f"{line}\n" for line in lines))
-
-
-def replace(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Put `content` in place of a file; readers see the old or the new, whole.
-
-    Raises:
-        UserError: it cannot be written; what was there before is untouched.
-    """
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    if storage.is_remote(path):
-        storage.put(path, data)
-        return
-    target = pathlib.Path(path)
-    temporary = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as file:
-            temporary = file.name
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # a temporary file is private otherwise
-        os.replace(temporary, target)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise UserError(
-            f"{target}: cannot be written ({error.strerror or error}); nothing was "
-            "overwritten; make room or choose another folder"
-        ) from None
 
 
 def _record(line: bytes, *, place: str) -> Record:

@@ -30,6 +30,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from xtl_jax import storage
+from xtl_jax.errors import UserError
 from xtl_jax.infer import records
 
 BEAT_SECONDS = 10.0  # between two heartbeats
@@ -155,10 +156,13 @@ def _read(folder: storage.AnyPath, number: int) -> Held | None:
     path = _path(folder, number)
     try:
         with storage.told(path):
-            values = json.loads(path.read_text())
+            return Held(number=number, **records.read_document(path))
     except FileNotFoundError:
         return None
-    return Held(number=number, **values)
+    except TypeError as error:
+        raise UserError(
+            f"{path} is no claim ({error}): remove it if nobody works there"
+        ) from None
 
 
 def seconds_before(folder: storage.AnyPath, number: int) -> float:
