@@ -24,10 +24,10 @@ turns = 0
 for line in sys.stdin:
     word = line.strip()
     turns += word == "turn"
-    if kind == "dies" and turns == 3:
+    if kind == "dies" and turns == 4:
         sys.exit("out of memory")
-    if word == "turn":  # the first one of a round is slow: it is not to be counted
-        seconds = float(number) if turns % 2 == 0 else 100.0
+    if word == "turn":  # the very first one, and the first of a round, do not count
+        seconds = float(number) if turns > 1 and turns % 2 else 100.0
         say(seconds=seconds, cpu_seconds=2 * seconds)
     elif word == "matmul":
         say(flops=1e9)

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from xtl_jax.cli import bench_aims, main
+from xtl_jax.bench import aims
+from xtl_jax.cli import bench_aims, bench_plan, main
+from xtl_jax.hardware import compiler, programs
 
 
 @pytest.fixture
@@ -81,3 +83,22 @@ def test_the_feed_has_two_names():
 def test_what_cannot_be_measured_is_refused(given, capsys):
     assert main.main(["bench", *given]) == 2
     assert "xtl bench: --" in capsys.readouterr().err
+
+
+def test_what_is_compiled_is_what_was_aimed_at():
+    assert set(bench_plan.STEPS) == set(aims.PLANS)
+    small = bench_plan.job("small")
+    assert (small.topology, small.run.batch_size) == ("v5e:2x4", 8 * 128)
+    assert small.run.lengths == {"inputs": 512, "targets": 128}
+    assert small.model.parameters == 300_176_768  # mT5-Small's
+    for name in ("xxl, little memory", "xxl, little twice"):
+        xxl = bench_plan.job(name)
+        assert (xxl.topology, xxl.run.batch_size) == ("v4:4x4x4", 1024)
+        assert xxl.model.parameters == 12_921_057_280
+        assert programs.tokens(xxl) == 1024 * (1024 + 256)
+
+
+def test_without_the_compiler_nothing_is_planned(monkeypatch, capsys):
+    monkeypatch.setattr(compiler, "installed", lambda: False)
+    assert main.main(["bench", "plan"]) == 1
+    assert "libtpu is not installed" in capsys.readouterr().out

@@ -2,9 +2,9 @@
 
 Ours and every peer do the same work. Each has a process, so that none finds another's
 memory, caches of compiled code or threads; while one works, the others wait for a line.
-A round gives each two turns, of which the second is timed. What else the machine does
-meets all alike, so ratios are taken in each round; medians are reported with the least
-and the most.
+After a first turn that is not timed, a round gives each two turns, of which the second
+is timed. What else the machine does meets all alike, so ratios are taken in each round;
+medians are reported with the least and the most.
 
 Peers run as their own users run them: the setting of the C library with which `xtl`
 starts itself (large pages) is not handed on to them.
@@ -108,6 +108,7 @@ def measure(
             process = stack.enter_context(running(entrant))
             try:
                 process.make()
+                process.ask("turn")  # compiles whatever is left to compile
                 here[entrant.name] = process
             except (Ended, ImportError) as error:
                 if entrant is entrants[0]:

@@ -50,6 +50,7 @@ def train(setting: Mapping[str, Any]) -> Contestant:
         num_microbatches=None,
     )
     del state
+    running.compile_train(batch)
     rows = itertools.repeat(batch)
 
     def work() -> None:

@@ -15,10 +15,13 @@ import argparse
 import json
 import pathlib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import config as configs
 from xtl_jax.cli.progress import tell
+
+if TYPE_CHECKING:
+    from xtl_jax.hardware.programs import Job
 
 _XXL = ("models/mt5_xxl.gin", "meshes/mt5_xxl-v4-4x4x4.gin")
 # By name, as in `bench/aims.py`: packaged files, bindings after them, slice.
@@ -85,21 +88,15 @@ def measure(names: Iterable[str] = tuple(STEPS)) -> dict[str, Any]:
     Args:
         names: of the steps.
     """
-    from xtl_jax.cli import plan as planning
     from xtl_jax.hardware import compiler, plan
 
     if not compiler.installed():
         return {"why": "libtpu is not installed"}
     found = {}
     for name in names:
-        files, values, topology = STEPS[name]
-        given = [each for file in files for each in configs.parse_file(file)]
-        for target, value in values.items():
-            owner, _, field = target.partition(".")
-            given.append(configs.Binding(owner, field, value, "xtl bench plan"))
-        job = planning.job(given, topology)
-        tell(f"plan: {name} on {topology}")
-        made = plan.make(job, cache=pathlib.Path(job.run.cache_dir) / "plans")
+        planned = job(name)
+        tell(f"plan: {name} on {planned.topology}")
+        made = plan.make(planned, cache=pathlib.Path(planned.run.cache_dir) / "plans")
         found[name] = {
             field: getattr(made, field)
             for field in (
@@ -108,3 +105,15 @@ def measure(names: Iterable[str] = tuple(STEPS)) -> dict[str, Any]:
             )
         }
     return found
+
+
+def job(name: str) -> Job:
+    """What is compiled under that name."""
+    from xtl_jax.cli import plan
+
+    files, values, topology = STEPS[name]
+    given = [each for file in files for each in configs.parse_file(file)]
+    for target, value in values.items():
+        owner, _, field = target.partition(".")
+        given.append(configs.Binding(owner, field, value, "xtl bench plan"))
+    return plan.job(given, topology)
