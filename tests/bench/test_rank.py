@@ -16,7 +16,7 @@ def written(toy, tmp_path_factory):
         model=toy,
         examples=24,
         peer_examples=3,
-        batch_size=8,
+        batch_size=24,
         labels=((33, 1), (34, 7, 1)),
     )
     return folder, setting, rank.write(setting, folder)
