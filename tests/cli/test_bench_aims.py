@@ -26,7 +26,8 @@ def measured(monkeypatch):
 
     def start():
         calls.append("start")
-        return {"seconds": 20.0, "imports": 3.0, "cold_seconds": 40.0}
+        seconds = {"seconds": 20.0, "imports": 3.0, "cold_seconds": 40.0}
+        return {**seconds, "found_compiled": 0}
 
     kinds = {"data": feed, "start": start}
     monkeypatch.setattr(bench_aims, "_kinds", lambda t5x_python: kinds)

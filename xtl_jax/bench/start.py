@@ -32,7 +32,6 @@ _IMPORTS = (
 )
 # Lines of JAX with `jax_log_compiles`, by what they time.
 _COMPILING = {
-    "traced": re.compile(r"Finished tracing \+ transforming .* in ([0-9.e-]+) sec"),
     "lowered": re.compile(r"Finished jaxpr to MLIR .* in ([0-9.e-]+) sec"),
     "compiled or found": re.compile(r"Finished XLA compilation .* in ([0-9.e-]+) sec"),
 }
@@ -67,7 +66,7 @@ class Result:
         data: until data are found and checked, imports included.
         state: from there until the state lies on the devices.
         step: from there until a step was made: compiled, or found compiled, and run.
-        compiling: of that and before, as JAX tells: tracing, lowering, compiling.
+        compiling: of that and before, as JAX tells: lowering and compiling.
         found_compiled: programs that were found in the cache.
     """
 
