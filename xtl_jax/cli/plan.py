@@ -15,7 +15,7 @@ from xtl_jax.errors import UserError
 if TYPE_CHECKING:
     from xtl_jax.hardware.estimate import Assumptions
     from xtl_jax.hardware.plan import Plan
-    from xtl_jax.hardware.programs import Job
+    from xtl_jax.hardware.programs import Job, Program
 
 EXAMPLE = """example:
   xtl plan --gin_file=models/mt5_xxl.gin --gin_file=meshes/mt5_xxl-v4-4x4x4.gin \\
@@ -232,6 +232,23 @@ def preset_files() -> list[pathlib.Path]:
 
 
 def _job(arguments: argparse.Namespace, given: Sequence[Any], topology: str) -> Job:
+    places = [
+        configs.Binding("RunConfig", field, getattr(arguments, field), "flag")
+        for field in ("run_dir", "data_dir", "cache_dir")
+        if getattr(arguments, field)
+    ]
+    program = "predict" if arguments.predict else "train"
+    return job([*given, *places], topology, program=program)
+
+
+def job(given: Sequence[Any], topology: str, *, program: Program = "train") -> Job:
+    """What is planned.
+
+    Args:
+        given: bindings of model, run and mesh; a run's missing fields are filled in.
+        topology: the slice.
+        program: whose step.
+    """
     from xtl_jax.hardware import slices
     from xtl_jax.hardware.programs import Job
 
@@ -239,17 +256,12 @@ def _job(arguments: argparse.Namespace, given: Sequence[Any], topology: str) -> 
         configs.Binding("RunConfig", field, value, "xtl plan")
         for field, value in _DEFAULTS
     ]
-    places = [
-        configs.Binding("RunConfig", field, getattr(arguments, field), "flag")
-        for field in ("run_dir", "data_dir", "cache_dir")
-        if getattr(arguments, field)
-    ]
     if any(binding.owner == "EncoderConfig" for binding in given):
         short = {"inputs": 512, "targets": 2}  # as long as their positions go
         defaults.append(configs.Binding("RunConfig", "lengths", short, "xtl plan"))
-    config = configs.resolve([*defaults, *given, *places])
+    config = configs.resolve([*defaults, *given])
     return Job(
-        program="predict" if arguments.predict else "train",
+        program=program,
         model=config.model,
         run=config.run,
         mesh=config.mesh,
