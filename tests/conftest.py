@@ -46,8 +46,17 @@ def shared() -> pathlib.Path:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`pytest --update-golden` writes golden files instead of comparing with them."""
+    """`--update-golden` writes golden files instead of comparing with them."""
     parser.addoption("--update-golden", action="store_true", default=False)
+    parser.addoption("--raised", type=pathlib.Path, metavar="FOLDER")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`pytest --raised FOLDER` keeps which messages were raised (`raised.py`)."""
+    if folder := config.getoption("--raised"):
+        from tests import raised
+
+        raised.keep(folder)
 
 
 @pytest.fixture(scope="session")

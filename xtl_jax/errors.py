@@ -11,8 +11,24 @@ import difflib
 from collections.abc import Iterable
 
 
+_LEFT_OUT = " … left out … "
+MOST = 1200  # characters of a message: a value in it may be a whole file
+
+
 class UserError(ValueError):
-    """Bad input, explained so that the reader can mend it."""
+    """Bad input, explained so that the reader can mend it.
+
+    Example:
+        >>> len(str(UserError("a.tsv: line 1: label '" + "x" * 9999 + "'; give another")))
+        1200
+    """
+
+    def __init__(self, message: str) -> None:
+        """What is wrong at the start, what to do at the end; much between them goes."""
+        if len(message) > MOST:
+            half = MOST // 2
+            message = f"{message[:half]}{_LEFT_OUT}{message[len(_LEFT_OUT) - half:]}"
+        super().__init__(message)
 
 
 class UnlabelledError(UserError):

@@ -54,12 +54,23 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
     return bool(_REMOTE.match(os.fspath(path)))
 
 
+def without_secrets(text: str) -> str:
+    """A text whose addresses have no user, password or query left in them.
+
+    Example:
+        >>> without_secrets("--data_dir=s3://me:secret@host/x?token=t --json")
+        '--data_dir=s3://…@host/x?… --json'
+    """
+    text = re.sub(r"(?<=://)[^/@\s]+@", "…@", text)
+    return re.sub(r"(://[^\s?]*\?)\S+", r"\1…", text)
+
+
 def at(path: str | os.PathLike[str]) -> AnyPath:
     """The object that reads and writes a path.
 
     Raises:
         UserError: it is in a bucket that does not answer, or whose client is not
-            installed. A bucket is asked once.
+            installed; or it holds a password. A bucket is asked once.
 
     Example:
         >>> at("runs/squad") == pathlib.Path("runs/squad")
@@ -67,6 +78,12 @@ def at(path: str | os.PathLike[str]) -> AnyPath:
     """
     if not is_remote(path):
         return pathlib.Path(path)
+    if without_secrets(os.fspath(path)) != os.fspath(path):
+        raise UserError(
+            f"{without_secrets(os.fspath(path))}: a path with a password or a token in "
+            "it would stand in run.json and in logs; give the client its credentials "
+            "in its own way (`gcloud auth application-default login`)"
+        )
     from etils import epath
 
     found = epath.Path(path)

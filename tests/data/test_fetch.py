@@ -329,7 +329,7 @@ def test_a_server_that_is_busy_is_asked_again(server, tmp_path, code):
 def test_no_network_and_no_server_are_told_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     pauses: list[float] = []
-    for url in ("http://127.0.0.1:1/x", "http://no-such-host.invalid/x"):
+    for url in ("http://127.0.0.1:1/x", "https://no-such-host.invalid/x"):
         download = Download(url=url, to="x")
         with pytest.raises(UserError, match="cannot be fetched"):
             fetch.fetch(download, data_dir=tmp_path, pause=pauses.append)
@@ -386,6 +386,15 @@ def test_a_way_that_anybody_can_change_is_not_taken(server, tmp_path, monkeypatc
     download = _known(server, url="https://publisher.example/train.json")
     with pytest.raises(UserError, match="which anybody on the way can change"):
         _fetch(download, tmp_path)
+
+
+@pytest.mark.parametrize("way", ["http://example.org", "ftp://example.org", "file://"])
+def test_what_is_not_https_is_not_asked_for(tmp_path, monkeypatch, way):
+    monkeypatch.setattr(transfer.urllib.request, "urlopen", pytest.fail)
+    download = Download(url=f"{way}/x.json", to="x.json")
+    with pytest.raises(UserError, match=r"is not https.*put it at .*x\.json"):
+        fetch.fetch(download, data_dir=tmp_path)
+    assert not list(tmp_path.rglob("x.json*"))
 
 
 # --- archives, and what only its user can get ---------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtl_jax.report import learning, plots
+from xtl_jax.report import doubts, learning, plots
 from xtl_jax.report.cells import Cell
 
 
@@ -99,5 +99,5 @@ def test_a_step_logged_twice_counts_once_and_nan_is_named(arms):
     )
     panel, *_ = learning.panels([dataclasses.replace(arms[0], log=log)])
     assert panel.lines[0].points == ((1.0, 3.0), (2.0, 5.0))
-    assert learning.not_finite(log) == 3
+    assert doubts.of_log(log) == ["the loss was not finite at step 3"]
     assert not re.search("nan", plots.curves(panel.lines, title="loss"))

@@ -161,6 +161,12 @@ def test_the_first_step_that_is_not_finite_is_named_though_later_ones_are_too(
         _train(make_run(steps=9, log_period=4), outputs=outputs)
 
 
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_a_dev_score_that_is_no_number_chooses_no_checkpoint(make_run, score):
+    with pytest.raises(UserError, match=f"step 2: English dev score is {score}"):
+        _train(make_run(steps=2, eval_period=2), evaluate=lambda at: {"score": score})
+
+
 def test_a_state_that_is_not_finite_is_never_saved(make_run):
     run = make_run(steps=9, log_period=9, save_period=2)
     outputs = {4: _output(loss=np.nan)}

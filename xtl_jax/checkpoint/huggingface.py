@@ -287,8 +287,10 @@ def _config(path: epath.Path, values: Mapping[str, Any]) -> ModelConfig:
 def _json(path: epath.Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path} is not JSON: {error}; copy the checkpoint again"
+        ) from error
     if not isinstance(values, dict):
         raise UserError(f"{path} holds no fields but {values!r:.60}")
     return values

@@ -83,7 +83,10 @@ def describe(run_dir: epath.Path) -> Description:
         )
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not complete JSON ({error})") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+        *(RecursionError, OverflowError),
+    ) as error:
         raise UserError(
             f"{path} was not written by this version of xtl train ({error})"
         ) from error

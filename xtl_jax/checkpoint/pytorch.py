@@ -14,7 +14,9 @@ import contextlib
 import functools
 import math
 import pickle
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -25,6 +27,11 @@ from etils import epath
 from xtl_jax.checkpoint import names
 from xtl_jax.errors import UserError
 
+# What zipfile and pickle raise where bytes are others.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError),
+    *(OSError, EOFError, KeyError, ValueError, OverflowError, MemoryError),
+)
 _DTYPES: dict[str, Any] = {
     "FloatStorage": np.dtype("<f4"),
     "HalfStorage": np.dtype("<f2"),
@@ -154,7 +161,7 @@ def _archive(path: epath.Path) -> Iterator[tuple[zipfile.ZipFile, str]]:
             f"{path} is not read: {error}. Nothing of it was run; save the model with "
             "safe_serialization=True"
         ) from None
-    except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError) as error:
+    except _DAMAGED as error:
         raise UserError(
             f"{path} is missing, damaged or older than PyTorch 1.6 ({error}); copy the "
             "checkpoint again, or save it with safe_serialization=True"

@@ -85,7 +85,10 @@ def tensors(path: epath.Path) -> dict[str, Callable[[], np.ndarray]]:
             )
             for name, each in header.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+        *(RecursionError, OverflowError),
+    ) as error:
         raise UserError(
             f"{path} is missing or damaged ({error}); copy the checkpoint again"
         ) from error

@@ -191,11 +191,11 @@ def _shown(clean: Row, attacked: Attacked) -> dict[str, Any]:
 
 
 def _print_list(listed: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from xtl_jax.attacks import catalog
+    from xtl_jax.cli.screen import Console
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("attack", no_wrap=True)
@@ -221,8 +221,9 @@ def _print_list(listed: list[dict[str, Any]]) -> None:
 
 
 def _print_one(document: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     console.print(Text(document["name"], style="bold"))

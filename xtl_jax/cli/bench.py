@@ -9,6 +9,7 @@ xtl bench plan               what training steps need of TPUs, compiled without 
 xtl bench perturbation       steps of perturbed training, beside the plain one
 xtl bench power              simulated studies: what their tests find, rightly or not
 xtl bench faults             work killed at random moments, gone on with and compared
+xtl bench fuzz               every reader of files, given what no file should hold
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def add_parser(subparsers: Any) -> None:
     from xtl_jax.cli import (
         bench_aims,
         bench_faults,
+        bench_fuzz,
         bench_infer,
         bench_perturbation,
         bench_plan,
@@ -55,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
 
     for module in (
         *(bench_train, bench_infer, bench_start, bench_plan, bench_aims),
-        *(bench_perturbation, bench_power, bench_faults),
+        *(bench_perturbation, bench_power, bench_faults, bench_fuzz),
     ):
         module.add_parser(names)
 
@@ -162,8 +164,9 @@ def model(name: str, *, owner: str = "") -> Any:
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from xtl_jax.cli.screen import Console
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("lengths")

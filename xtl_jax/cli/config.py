@@ -178,7 +178,7 @@ def bindings(arguments: argparse.Namespace) -> list[Binding]:
 def parse_file(name: str, *, search: Sequence[str] = ()) -> list[Binding]:
     """Bindings of a gin file, looked up in `search`, here, and among the packaged."""
     path = _find(name, search)
-    return parse(_read(path), source=str(path))
+    return parse(read(path), source=str(path))
 
 
 def resolve(bindings: Iterable[Binding]) -> Config:
@@ -281,6 +281,8 @@ def parse(text: str, *, source: str) -> list[Binding]:
         raise UserError(f"{source}{line}: not gin syntax: {why or error.msg}") from None
     except ValueError as error:
         raise UserError(f"{source}: {error}") from None
+    except (RecursionError, MemoryError):  # Python's parser says either
+        raise UserError(f"{source}: not gin syntax: nested too deep") from None
     for statement in statements:
         if isinstance(statement, config_parser.BlockDeclaration):
             continue
@@ -412,7 +414,12 @@ def _find(name: str, search: Sequence[str]) -> pathlib.Path:
     )
 
 
-def _read(path: pathlib.Path) -> str:
+def read(path: pathlib.Path) -> str:
+    """The text of a gin file.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -225,8 +225,9 @@ def _of_encoder(model: Any, heads: Sequence[str]) -> np.ndarray:
 
 
 def _print(document: dict[str, Any], plan: Plan, *, why_not: str) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     table = Table(show_header=False, box=None)

@@ -303,9 +303,10 @@ def _external(
 
 
 def _print(rows: Iterable[Mapping[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     table = Table(box=None, padding=(0, 1, 0, 0))

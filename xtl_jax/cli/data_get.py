@@ -241,9 +241,10 @@ def _show(document: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     table = Table(box=None, padding=(0, 1, 0, 0))

@@ -147,9 +147,10 @@ def _input(
 
 def show(document: Mapping[str, Any]) -> None:
     """Print what `stages` found, under the task that it is of."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     console.print(Text(f"{document['task']}/{document['split']}", style="bold"))
@@ -200,9 +201,10 @@ def cached(name: str, split: str, *, how: Reading) -> dict[str, Any]:
 
 def show_cached(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print what `cached` found, a line for each split."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console, rows = Console(), list(rows)
     table = Table(box=None, padding=(0, 1, 0, 0))

@@ -166,9 +166,10 @@ def _recommended(stores: Mapping[str, Store]) -> Lengths | None:
 
 
 def _print(document: Mapping[str, Any], *, with_vocabulary: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     console.print(Text(document["mixture"], style="bold"))

@@ -165,9 +165,10 @@ def _tokens(
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     console.print(Text(f"{document['task']}/{document['split']}", style="bold"))

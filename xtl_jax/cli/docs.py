@@ -12,7 +12,10 @@ import json
 import sys
 from typing import Any
 
+from xtl_jax.cli import error_catalogue
 from xtl_jax.errors import UserError, near
+
+ERRORS = "errors"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -50,8 +53,11 @@ def run(args: argparse.Namespace) -> int:
         UserError: there is no such page.
     """
     found = pages()
+    if args.page == ERRORS:  # read off the sources: a second's work
+        found[ERRORS] = error_catalogue.markdown()
     if args.page is None:
         titles = {name: _title(text) for name, text in found.items()}
+        titles |= {ERRORS: error_catalogue.TITLE}
         if args.json:
             print(json.dumps({"pages": titles}))
             return 0
@@ -69,8 +75,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"page": name, "markdown": found[name]}))
     elif sys.stdout.isatty():
-        from rich.console import Console
         from rich.markdown import Markdown
+
+        from xtl_jax.cli.screen import Console
 
         Console().print(Markdown(found[name]))
     else:

@@ -18,6 +18,7 @@ from importlib import metadata
 from typing import Any
 
 from xtl_jax.errors import UserError
+from xtl_jax.report.text import visible
 
 # What each package is for; the first group is all that training from a cache needs.
 PACKAGES = {
@@ -95,7 +96,7 @@ def _run_folder(arguments: argparse.Namespace) -> int:
         return 1 if problems else 0
     for each in seen.findings:
         done = " (removed)" if each.path in removed else ""
-        print(f"{each.level}: {each.path}: {each.says}{done}")
+        print(visible(f"{each.level}: {each.path}: {each.says}{done}"))
     print(
         f"{seen.kind}: {len(problems)} problems; the same command again: {seen.resume}"
     )
@@ -188,8 +189,9 @@ def _data(data_dir: str) -> dict[str, dict[str, Any]]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     console.print(

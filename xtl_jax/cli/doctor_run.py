@@ -60,10 +60,14 @@ def examine(folder: str) -> Seen:
     place = pathlib.Path(storage.on_disk(folder, what="RUN_DIR"))
     if not place.is_dir():
         raise UserError(f"{place}: no such folder")
+    from xtl_jax.infer import records
+
     if (place / "study.json").exists():
-        return _study(place)
+        with records.understood(place / "study.json"):
+            return _study(place)
     if (place / "run.json").exists() or (place / "checkpoints").is_dir():
-        return _run(place)
+        with records.understood(place / "run.json"):
+            return _run(place)
     cards = sorted(place.glob("**/card.json"))
     if cards or any(_UNFINISHED_STORE.fullmatch(p.name) for p in place.rglob(".*")):
         return _stores(place, cards)
@@ -151,7 +155,7 @@ def _log(path: pathlib.Path, *, period: int | None, found: list[Finding]) -> lis
             row = json.loads(line)
             if row["kind"] == "train":
                 steps.append(int(row["step"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             last = number == len(lines) and not line.endswith(b"\n")
             says = "cut by a kill; it is dropped when the run goes on"
             level: Level = "note" if last else "problem"

@@ -99,7 +99,9 @@ class Record:
             return Job.from_json(document["job"]), Memory(**document["memory"])
         except FileNotFoundError:
             return None
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (
+            *(KeyError, TypeError, ValueError, AttributeError, RecursionError),
+        ) as error:
             raise UserError(
                 f"{self.path} is damaged ({error}). Look what runs (gcloud compute "
                 "tpus queued-resources list), and remove the file"

@@ -249,8 +249,9 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
 
 
 def _print(result: Mapping[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from xtl_jax.cli.screen import Console
 
     console = Console(highlight=False)
     languages = result["labels_of"]

@@ -15,6 +15,7 @@ import xtl_jax
 from xtl_jax import storage
 from xtl_jax.cli import config
 from xtl_jax.errors import UserError
+from xtl_jax.report.text import visible
 
 # In the order of work. When one is asked for, its module alone is imported; nothing
 # heavy is imported at the top of any of them.
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _joined(parsed.command):
             return parsed.run(parsed) or 0
     except UserError as error:
-        print(f"xtl {parsed.command}: {error}", file=sys.stderr)
+        print(visible(f"xtl {parsed.command}: {error}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"xtl {parsed.command}: interrupted", file=sys.stderr)
@@ -89,8 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise  # a file that is not there, say, is told by who looked for it
         where = f"{error.filename}: " if error.filename else ""
         print(
-            f"xtl {parsed.command}: {where}{error.strerror}; mend that and give the "
-            "same command again: what was whole before is as it was",
+            visible(f"xtl {parsed.command}: {where}{error.strerror}; mend that and ")
+            + "give the same command again: what was whole before is as it was",
             file=sys.stderr,
         )
         return 2

@@ -272,9 +272,10 @@ def _lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def show(findings: Findings) -> None:
     """A table of what was found, and in words what was not."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     console.print()

@@ -55,8 +55,9 @@ def markdown(plans: Sequence[Plan], assumptions: Assumptions) -> str:
 
 def show(plans: Sequence[Plan], assumptions: Assumptions) -> None:
     """For people, on stdout."""
-    from rich.console import Console
     from rich.table import Table
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     for plan in plans:

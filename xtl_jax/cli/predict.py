@@ -20,6 +20,7 @@ from xtl_jax.cli.predict_sets import Wanted
 from xtl_jax.cli.progress import counting, tell
 from xtl_jax.errors import UserError
 from xtl_jax.hosts import group
+from xtl_jax.report.text import visible
 
 if TYPE_CHECKING:
     from xtl_jax.cli.predict_answers import Predictor
@@ -189,7 +190,7 @@ def run(arguments: argparse.Namespace) -> int:
         for name, count in result["predictions"].items():
             print(f"{count:7d}  {name}")
         for name, why in result["missing"].items():
-            print(f"missing  {name}: {why}")
+            print(visible(f"missing  {name}: {why}"))
     return 0
 
 

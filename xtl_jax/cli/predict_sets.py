@@ -298,8 +298,10 @@ def write_expected(
     from xtl_jax.infer import records
 
     path = folder / records.EXPECTED
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    sets = known.get("sets", {}) | {
+    known = records.read_document(path) if path.is_file() else {}
+    with records.understood(path):
+        before, lacked = dict(known.get("sets", {})), dict(known.get("missing", {}))
+    sets = before | {
         each.name: {
             "split": each.split,
             "ids": [
@@ -310,9 +312,7 @@ def write_expected(
         for each in wanted
     }
     absent = {
-        name: why
-        for name, why in {**known.get("missing", {}), **missing}.items()
-        if name not in sets
+        name: why for name, why in {**lacked, **missing}.items() if name not in sets
     }
     document = {"sets": sets, "missing": absent}
     records.replace(path, json.dumps(document, ensure_ascii=False) + "\n")

@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress, ProgressColumn
+
+    from xtl_jax.cli.screen import Console
 
 
 @functools.cache
 def stderr() -> Console:
     """The one console on stderr, so that messages do not tear a progress bar."""
-    from rich.console import Console
+    from xtl_jax.cli.screen import Console
 
     return Console(stderr=True, highlight=False)
 

@@ -173,8 +173,9 @@ def _per_language(arms: list[pathlib.Path]) -> dict[str, dict[str, Any]]:
 
 
 def _show(summary: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from xtl_jax.cli.screen import Console
 
     table = Table(title=f"{summary['target']}: zero-shot, percent [95% interval]")
     table.add_column("language")

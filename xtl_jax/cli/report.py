@@ -73,8 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_document(arms, tables, files), ensure_ascii=True))
         return 0
-    from rich.console import Console
-
+    from xtl_jax.cli.screen import Console
     from xtl_jax.report import terminal
 
     console = Console()

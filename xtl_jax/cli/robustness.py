@@ -123,9 +123,8 @@ def _reported(
     arguments: argparse.Namespace, predicted: dict[str, Any], attacked: list[Scored]
 ) -> int:
     """The page of one run, and its tables."""
-    from rich.console import Console
-
     from xtl_jax.cli import report, score_attacked, score_tables
+    from xtl_jax.cli.screen import Console
 
     robust = score_attacked.summary(attacked)
     run_dir = arguments.run_dir or arguments.run_dir_or_checkpoint

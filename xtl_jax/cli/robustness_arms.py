@@ -209,9 +209,9 @@ def _show(
     compared: Compared, *, missing: Mapping[str, str], paths: Sequence[storage.AnyPath]
 ) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
+    from xtl_jax.cli.screen import Console
     from xtl_jax.report import robustness_arms
 
     console = Console()

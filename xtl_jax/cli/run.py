@@ -64,7 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def evaluate(config: Config, *, show: bool) -> dict[str, Any]:
     """Predict, score and report a trained run; the summary of each family."""
-    from rich.console import Console
     from xtl_tasks import catalog
 
     from xtl_jax.cli import (
@@ -76,6 +75,7 @@ def evaluate(config: Config, *, show: bool) -> dict[str, Any]:
         score_run,
         score_tables,
     )
+    from xtl_jax.cli.screen import Console
 
     document = run_files.read(config.run.run_dir)
     assert document is not None, "a run that was trained has a run.json"

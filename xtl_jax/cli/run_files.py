@@ -46,7 +46,7 @@ def document(
             "hosts": jax.process_count(),
             "vocabulary_size": vocabulary.size,
             "vocabulary_sha256": vocabulary.sha256,
-            "command": ["xtl", *sys.argv[1:]],
+            "command": ["xtl", *map(storage.without_secrets, sys.argv[1:])],
         },
     }
 
@@ -221,6 +221,6 @@ def _lines(path: storage.AnyPath) -> list[str]:
         try:
             if isinstance(json.loads(line).get("step"), int) and line.endswith("\n"):
                 kept.append(line)
-        except (json.JSONDecodeError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             continue
     return kept

@@ -45,6 +45,7 @@ from xtl_jax.cli import (
 from xtl_jax.errors import UserError
 from xtl_jax.metrics import benchmark_score
 from xtl_jax.metrics.benchmark import BENCHMARKS
+from xtl_jax.report.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -188,7 +189,7 @@ def _submission(args: argparse.Namespace, *, given: Sequence[str]) -> int:
         args.submission, args.labels, version=args.xtreme_version, track=_progress
     )
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(visible(f"note: {note}"), file=sys.stderr)
     if args.json:
         print(json.dumps(document))
     else:
@@ -256,8 +257,9 @@ def _run_directory(args: argparse.Namespace, *, find: score_run.Find) -> int:
 
 def _progress(paths: Sequence[Any]) -> Iterable[Any]:
     """A bar with the time left, on stderr, gone when done; none outside a terminal."""
-    from rich.console import Console
     from rich.progress import track
+
+    from xtl_jax.cli.screen import Console
 
     return track(
         paths,
@@ -269,7 +271,7 @@ def _progress(paths: Sequence[Any]) -> Iterable[Any]:
 
 
 def _show(table: Table) -> None:
-    from rich.console import Console
+    from xtl_jax.cli.screen import Console
 
     # In a file or a log, lines are as long as they need to be.
     Console(width=None if sys.stdout.isatty() else 120).print(table)

@@ -231,7 +231,7 @@ def _questions(request: Request) -> Paired:
         unanswerable="keep" if is_v2 else "refuse",
     )
     said = official.answers(read_text(request.predictions), source=request.predictions)
-    rows = official.answer(wanted, said)
+    rows = official.answer(wanted, said, source=request.predictions)
     notes = {"unknown": len(said.keys() - {row.id for row in wanted})}
     if not is_v2:
         return Paired(rows=rows, notes=notes)

@@ -29,6 +29,7 @@ class GoldReader:
     """Reads the examples that a prediction file should cover.
 
     Attributes:
+        limit: how many examples of each set the run was to predict; 0 for all.
         not_checked: tasks whose data was not found, in the order they were asked for.
     """
 
@@ -49,15 +50,15 @@ class GoldReader:
         self._find = find
         self._required = data_dir is not None
         folder = storage.at(run_dir)
-        self._run = _json(folder / "run.json").get("run", {})
-        self._expected = _json(folder / "predictions" / records.EXPECTED)
+        run = folder / "run.json"
+        with records.understood(run):
+            self._run = dict(_json(run).get("run", {}))
+            self.limit = int(self._run.get("evaluate_examples") or 0)
+            self._files = dict(self._run.get("files", {}))
+        self._listed = folder / "predictions" / records.EXPECTED
+        self._expected = _json(self._listed)
         self._data_dir = data_dir or self._run.get("data_dir") or None
         self.not_checked: list[str] = []
-
-    @property
-    def limit(self) -> int:
-        """How many examples of each set the run was to predict; 0 for all."""
-        return self._run.get("evaluate_examples") or 0
 
     def __call__(self, first: records.Record) -> list[scoring.Row] | None:
         """Gold rows of the set that a file's first record belongs to, if known.
@@ -95,11 +96,11 @@ class GoldReader:
 
     def _expected_ids(self, name: str, *, split: str) -> list[str] | None:
         """Ids that `xtl predict` set out to predict, if it left a list of them."""
-        try:
-            entry = self._expected["sets"][name]
-            listed_split, ids = entry["split"], entry["ids"]
-        except (KeyError, TypeError):
-            return None
+        with records.understood(self._listed):
+            entry = self._expected.get("sets", {}).get(name)
+            if entry is None:
+                return None
+            listed_split, ids = entry["split"], [str(id_) for id_ in entry["ids"]]
         if listed_split != split:
             raise UserError(
                 f"{name}: {records.EXPECTED} lists its {listed_split} split, the "
@@ -110,9 +111,7 @@ class GoldReader:
     def _settings(self) -> TaskSettings:
         from xtl_tasks.loading import TaskSettings
 
-        return TaskSettings(
-            data_dir=self._data_dir, files=dict(self._run.get("files", {}))
-        )
+        return TaskSettings(data_dir=self._data_dir, files=self._files)
 
 
 def _read(
@@ -147,7 +146,7 @@ def _json(path: storage.AnyPath) -> Mapping[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: cannot be read ({error}); restore it, or move it away to score "
             "without it"

@@ -101,8 +101,7 @@ def load(name: str, *, scale: str, arguments: argparse.Namespace) -> Asked:
         )
     values: dict[str, Any] = {"name": name, "scale": scale}
     for file in (known[name] / COMMON, path):
-        text = file.read_text(encoding="utf-8")
-        for binding in configs.parse(text, source=str(file)):
+        for binding in configs.parse(configs.read(file), source=str(file)):
             if binding.owner != OWNER or binding.field in ("name", "scale"):
                 raise UserError(
                     f"{binding.place} sets {binding.owner}.{binding.field}: the files "

@@ -10,10 +10,10 @@ import contextlib
 import datetime
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from xtl_jax.cli import progress
+from xtl_jax.cli.screen import Console
 from xtl_jax.studies import remaining
 from xtl_jax.studies.directory import Directory
 from xtl_jax.studies.graph import Stage

@@ -16,6 +16,7 @@ from typing import Any
 from xtl_jax import storage
 from xtl_jax.cli import study_config
 from xtl_jax.errors import UserError
+from xtl_jax.report.text import visible
 
 EXAMPLE = """example:
   xtl study report number_of_tasks --scale world --study_dir studies/number
@@ -94,9 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(document, ensure_ascii=False))
         return 0
-    print(document["progress"])
-    print(document["verdict"])
+    print(visible(document["progress"]))
+    print(visible(document["verdict"]))
     for each in (*said, *trends):
-        print(f"\n{each.where}\n  {each.text}")
+        print(visible(f"\n{each.where}\n  {each.text}"))
     print(f"\npage: {out / PAGE}")
     return 0

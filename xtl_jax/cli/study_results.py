@@ -12,7 +12,7 @@ from xtl_jax.infer import records
 from xtl_jax.metrics.bootstrap import Rows
 from xtl_jax.report.study_results import CLEAN, Scored, Stage, Study, Target, items
 from xtl_jax.report.study_wording import condition_title
-from xtl_jax.studies.directory import Directory, Node
+from xtl_jax.studies.directory import STUDY, Directory, Node
 
 if TYPE_CHECKING:
     from xtl_tasks.family import Family
@@ -33,10 +33,17 @@ def read(study_dir: str | os.PathLike[str], *, name: str, scale: str) -> Study:
     """
     directory = Directory(study_dir)
     document = directory.study()
+    with records.understood(directory.path / STUDY):
+        return _study(directory, document, name=name, scale=scale)
+
+
+def _study(
+    directory: Directory, document: Mapping[str, Any], *, name: str, scale: str
+) -> Study:
     config = document["study"]
     if (config["name"], config["scale"]) != (name, scale):
         raise UserError(
-            f"{study_dir} holds the study {config['name']} at scale "
+            f"{directory.path} holds the study {config['name']} at scale "
             f"{config['scale']}, not {name} at scale {scale}: ask for that one, or "
             "give another --study_dir"
         )
@@ -158,18 +165,20 @@ def _scored(folder: storage.AnyPath, family: Family) -> Scored:
     not_applied: dict[str, dict[str, int]] = {}
     for path in sorted((folder / SCORES).glob("*.json")):
         document = records.read_document(path)
-        if "shares_percent" in document:
-            found = _numbers(document["shares_percent"])
-            shares.setdefault(CLEAN, {})[document["language"]] = found
+        with records.understood(path):
+            if "shares_percent" in document:
+                found = _numbers(document["shares_percent"])
+                shares.setdefault(CLEAN, {})[str(document["language"])] = found
     for path in sorted((folder / ROBUSTNESS).glob("*.json")):
         task, _, condition = path.name.removesuffix(".json").partition(records.ATTACKED)
         if not condition:
             continue
         document = records.read_document(path)
-        language, found = document["language"], document["shares_percent"]
-        shares.setdefault(condition, {})[language] = _numbers(found["attacked"])
-        left_out = sum(document["not_applied"].values())
-        not_applied.setdefault(condition, {})[language] = left_out
+        with records.understood(path):
+            language, found = str(document["language"]), document["shares_percent"]
+            shares.setdefault(condition, {})[language] = _numbers(found["attacked"])
+            left_out = sum(document["not_applied"].values())
+            not_applied.setdefault(condition, {})[language] = left_out
     return Scored(rows=rows, shares=shares, not_applied=not_applied)
 
 

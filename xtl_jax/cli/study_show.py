@@ -131,9 +131,10 @@ def stage_document(stage: Stage) -> dict[str, Any]:
 
 
 def _show(graph: Graph, describer: Describer, taken: Cost, *, stages: bool) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from xtl_jax.cli.screen import Console
 
     config, console = graph.config, Console()
 

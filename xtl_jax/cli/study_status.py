@@ -13,8 +13,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax.infer import records
 from xtl_jax.studies import claims
-from xtl_jax.studies.directory import STATES, Directory, Node
+from xtl_jax.studies.directory import STATES, STUDY, Directory, Node
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.watch:
         found = _watch(directory, found, every=arguments.all)
     else:
-        from rich.console import Console
+        from xtl_jax.cli.screen import Console
 
         Console().print(table(found, every=arguments.all))
     return 1 if found["counts"]["failed"] else 0
@@ -84,6 +85,11 @@ def status(directory: Directory) -> dict[str, Any]:
         UserError: there is no study.
     """
     study = directory.study()
+    with records.understood(directory.path / STUDY):
+        return _status(directory, study)
+
+
+def _status(directory: Directory, study: Mapping[str, Any]) -> dict[str, Any]:
     nodes = [
         Node(stage["id"], tuple(parent["id"] for parent in stage["parents"]))
         for stage in study["stages"]
@@ -154,15 +160,15 @@ def _says(row: Mapping[str, Any]) -> str:
             text += f"; silent for {row['heard_seconds_ago']:.0f} s: will be taken over"
         return text
     if row["state"] == "failed":
-        return row["error"]
+        return str(row.get("error", ""))
     if row["state"] == "done":
-        return f"{row['seconds']:.1f} s, by {row['worker']}"
+        return f"{row['seconds']:.1f} s, by {row.get('worker', '?')}"
     return ""
 
 
 def show_counts(found: Mapping[str, Any], *, outcome: str, seconds: float) -> None:
     """What came of a study, and what failed in it."""
-    from rich.console import Console
+    from xtl_jax.cli.screen import Console
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(

@@ -25,6 +25,7 @@ from xtl_jax.infer import records
 from xtl_jax.metrics import xtreme
 from xtl_jax.metrics.benchmark import BENCHMARKS
 from xtl_jax.report import submission
+from xtl_jax.report.text import visible
 
 if TYPE_CHECKING:
     from xtl_tasks.family import Family
@@ -184,7 +185,7 @@ def _show(document: dict[str, Any]) -> None:
                 file=sys.stderr,
             )
     for name, why in document["left_out"].items():
-        print(f"left out: {name}: {why}", file=sys.stderr)
+        print(visible(f"left out: {name}: {why}"), file=sys.stderr)
     if document["absent"]:
         print(
             f"not in this submission: {', '.join(document['absent'])} (no predictions)",

@@ -224,9 +224,10 @@ def _print_catalog(
     *,
     data_dir: str | None,
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     # In a file or a log, lines are as long as they need to be.
     console = Console(width=None if sys.stdout.isatty() else WIDE)
@@ -316,9 +317,10 @@ def _here_cell(family: Mapping[str, Any]) -> str:
 
 
 def _print_card(found: Mapping[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     selected = found["selected"]
@@ -367,9 +369,10 @@ def _where(where: Mapping[str, str | None], *, selected: bool) -> str:
 
 
 def _print_mixture(found: Mapping[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from xtl_jax.cli.screen import Console
 
     console = Console()
     console.print(Text(found["name"], style="bold"))

@@ -79,8 +79,9 @@ def show(values: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(values, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from xtl_jax.cli.screen import Console
 
     table = Table(show_header=False, box=None)
     for key, value in values.items():
@@ -161,6 +162,7 @@ def train(config: Config) -> dict[str, Any]:
     document = run_files.document(
         inputs.config, vocabulary=inputs.vocabulary, feed=inputs.feed.describe()
     )
+    document["reading"] = inputs.reading
     if overlap := _overlap(inputs):
         document["overlap"] = overlap
     with (

@@ -12,6 +12,7 @@ from xtl_jax.cli import run_files, train_program
 from xtl_jax.cli.config import Config
 from xtl_jax.cli.progress import Lines, bar, tell
 from xtl_jax.hosts import group
+from xtl_jax.report import doubts
 
 
 def observer(config: Config, began: int, peak: float) -> Observer | Onlooker:
@@ -52,6 +53,7 @@ class Observer(contextlib.AbstractContextManager):
         self._flops = train_program.useful_flops(config)
         self._peak = peak
         self._began = began
+        self._losses: list[float] = []
 
     def __enter__(self) -> Observer:
         from xtl_jax.train import optimizer
@@ -98,6 +100,7 @@ class Observer(contextlib.AbstractContextManager):
         }
         self.last = {key: line[key] for key in ("loss", "accuracy_percent")}
         self._write(step, "train", line)
+        self._doubt(step, line)
         note = (
             f"loss {line['loss']:.3f}  {line['tokens_per_second']:,.0f} tokens/s  "
             f"MFU {line['mfu_percent']:.1f}%"
@@ -117,6 +120,14 @@ class Observer(contextlib.AbstractContextManager):
     def saved(self, step: int) -> None:
         """A checkpoint is being written."""
         self._log.write(step, "event", {"event": "checkpoint"})
+
+    def _doubt(self, step: int, line: Mapping[str, float]) -> None:
+        """Say at once what the report will say of these steps."""
+        if before := doubts.spike(self._losses, line["loss"]):
+            tell(f"step {step}: the loss rose from {before:.2f} to {line['loss']:.2f}")
+        if doubts.is_dead(line):
+            tell(f"step {step}: the gradient is zero: nothing is learnt")
+        self._losses.append(line["loss"])
 
     def _write(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
         self._log.write(step, kind, values)

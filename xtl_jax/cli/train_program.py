@@ -15,7 +15,9 @@ from typing import Any
 
 from xtl_jax.cli import train_dev, train_dev_labels, train_inputs, train_labels
 from xtl_jax.cli.config import Config
+from xtl_jax.cli.progress import tell
 from xtl_jax.cli.train_inputs import Inputs
+from xtl_jax.report import doubts
 from xtl_jax.train.config import MUTABLE
 
 # What a run reads and when it looks up from its work; its update depends on the rest.
@@ -32,9 +34,12 @@ def is_encoder(config: Config) -> bool:
 
 
 def find_inputs(config: Config) -> Inputs:
-    """All that a run reads, found and checked."""
+    """All that a run reads, found and checked; what speaks against it is told."""
     find = train_labels if is_encoder(config) else train_inputs
-    return find.find_inputs(config)
+    found = find.find_inputs(config)
+    for doubt in doubts.of_reading(found.reading):
+        tell(doubt)
+    return found
 
 
 def shapes(config: Config) -> Any:

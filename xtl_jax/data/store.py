@@ -240,17 +240,26 @@ class Store:
         if not path.stat().st_size:  # an empty file cannot be mapped
             return np.zeros(0, TOKENS)
         # asarray: a plain view of the mapping; np.memmap's own indexing is slower.
-        return np.asarray(np.memmap(path, dtype=TOKENS, mode="r"))
+        try:
+            return np.asarray(np.memmap(path, dtype=TOKENS, mode="r"))
+        except (ValueError, OSError) as error:
+            raise self._damaged(path, str(error)) from None
 
     def _offsets(self, name: str) -> np.ndarray:
-        offsets = np.load(self.folder / name, mmap_mode="r")
-        if offsets.shape != (self.num_examples + 1,):
-            raise UserError(
-                f"damaged cache: {self.folder / name} has {len(offsets) - 1:,} "
-                f"examples, the card says {self.num_examples:,}; delete {self.folder} "
-                "and build it again"
-            )
+        path = self.folder / name
+        try:
+            offsets = np.load(path, mmap_mode="r")
+        except (ValueError, EOFError, OSError) as error:
+            raise self._damaged(path, str(error)) from None
+        if offsets.shape != (self.num_examples + 1,) or offsets.dtype != OFFSETS:
+            found = f"has {offsets.size - 1:,} examples"
+            raise self._damaged(path, f"{found}, the card says {self.num_examples:,}")
         return np.asarray(offsets)
+
+    def _damaged(self, path: pathlib.Path, why: str) -> UserError:
+        return UserError(
+            f"damaged cache: {path}: {why}; delete {self.folder} and build it again"
+        )
 
     @property
     def lengths(self) -> dict[str, Int[np.ndarray, " examples"]]:
@@ -275,7 +284,11 @@ class Store:
                 "split of the task (RunConfig.files)"
             )
         begin, end = self._meta_offsets[index : index + 2]
-        return json.loads(self._meta[begin:end].tobytes())
+        try:
+            return json.loads(self._meta[begin:end].tobytes())
+        except (ValueError, RecursionError) as error:
+            path = self.folder / "meta.jsonl"
+            raise self._damaged(path, f"example {index}: {error}") from None
 
 
 def check(folder: pathlib.Path, card: Mapping[str, Any], *, contents: bool) -> None:
@@ -320,13 +333,13 @@ def read_card(folder: pathlib.Path) -> dict[str, Any]:
     """
     path = folder / "card.json"
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(
             f"{folder} is no token store: it has no card.json; build one with `xtl "
             "data cache TASK`"
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(
             f"damaged cache: {path} is not readable ({error}); delete the folder "
             f"{folder} and build it again"
@@ -335,5 +348,16 @@ def read_card(folder: pathlib.Path) -> dict[str, Any]:
         raise UserError(
             f"{path} has the format version {card.get('format_version')!r}; this "
             f"version of xtl_jax reads {FORMAT_VERSION}: build the cache again"
+        )
+    files, sums = card.get("files"), card.get("sha256", {})
+    if not (
+        isinstance(files, dict)
+        and all(type(size) is int for size in files.values())
+        and isinstance(sums, dict)
+        and type(card.get("examples")) is int
+    ):
+        raise UserError(
+            f"damaged cache: {path} does not say how many examples and which files "
+            f"there are; delete the folder {folder} and build it again"
         )
     return card

@@ -14,6 +14,7 @@ import shutil
 import socket
 import ssl
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from typing import NamedTuple
@@ -26,6 +27,7 @@ ATTEMPTS = 5
 _CHUNK = 1 << 18
 _TIMEOUT_SECONDS = 60.0
 _MOST_BYTES = 4 << 30  # of a file whose size nobody tells
+_HERE = ("127.0.0.1", "::1")  # nobody is on the way to this machine
 _PASSING = (408, 429)  # answers after which it is worth while to ask again, beside 5xx
 
 
@@ -67,6 +69,11 @@ def bring(
         UserError: it cannot be had, or has another size.
         OSError: the part cannot be written.
     """
+    if not _is_safe(url):
+        raise UserError(
+            f"{url} is not https, so anybody on the way can change it; it is not "
+            f"fetched: get the file another way and put it at {part.with_suffix('')}"
+        )
     if fresh:
         part.unlink(missing_ok=True)
     resumed = part.exists()
@@ -101,6 +108,19 @@ def bring(
     )
 
 
+def _is_safe(url: str) -> bool:
+    """Whether what comes is what its server sent.
+
+    Example:
+        >>> [_is_safe(f"{way}/x") for way in ("https://a", "http://a", "file://")]
+        [True, False, False]
+    """
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and parts.hostname in _HERE
+    )
+
+
 def forget(part: pathlib.Path) -> None:
     """Leave nothing beside a part that is whole."""
     _state_of(part).unlink(missing_ok=True)
@@ -124,7 +144,7 @@ def _attempt(
         headers |= {"Range": f"bytes={have}-", "If-Range": state.validator}
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
-        if url.startswith("https:") and not response.url.startswith("https:"):
+        if not _is_safe(response.url):
             raise UserError(
                 f"{url} leads to {response.url}, which anybody on the way can change; "
                 "it is not fetched"

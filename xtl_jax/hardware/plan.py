@@ -140,9 +140,7 @@ def make(
     request = to_request(job)
     name = digest(request, effort=effort)
     file = cache / f"{name}.json" if cache else None
-    answer: dict[str, Any] = {}
-    if file and file.is_file() and not program_text:
-        answer = json.loads(file.read_text(encoding="utf-8"))
+    answer = _kept(file) if file and not program_text else {}
     if answer.get("sources") != _sources():
         kept = program_text or (str(file.with_suffix(".hlo.gz")) if file else "")
         asked = {**request, "program_text": kept}
@@ -159,6 +157,15 @@ def make(
             part.write_text(json.dumps(answer, indent=1), encoding="utf-8")
             part.replace(file)
     return _plan(job, known, answer, effort)
+
+
+def _kept(file: pathlib.Path) -> dict[str, Any]:
+    """An answer that was kept; nothing where it is gone or damaged."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _plan(

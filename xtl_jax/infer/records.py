@@ -21,11 +21,12 @@ file and line before anything is scored.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from xtl_jax import storage
@@ -33,6 +34,7 @@ from xtl_jax.errors import UserError, near
 from xtl_jax.storage import replace
 
 MAKE_AGAIN = "make it again with `xtl predict`"
+RESTORE = "it was damaged, or written by another version: restore it from a copy"
 EXPECTED = "expected.json"  # beside the prediction files: what should be there
 ATTACKED = "@"  # in a file's name: what stands before it was attacked
 
@@ -174,11 +176,29 @@ def read_document(path: Any) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not complete JSON ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not complete JSON ({error}); {RESTORE}") from None
     if not isinstance(found, dict):
-        raise UserError(f"{path} must hold a JSON object")
+        raise UserError(f"{path} must hold a JSON object; {RESTORE}")
     return found
+
+
+@contextlib.contextmanager
+def understood(path: Any) -> Iterator[None]:
+    """Around code that takes a document of ours apart: what it lacks is told.
+
+    Raises:
+        UserError: a key is missing, or something else than it must be.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} is not what this version writes ({type(error).__name__}: "
+            f"{str(error)[:200]}); {RESTORE}"
+        ) from error
 
 
 def write(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
@@ -221,6 +241,8 @@ def _record(line: bytes, *, place: str) -> Record:
         raise UserError(f"{place}: is no JSON ({error}); {MAKE_AGAIN}") from None
     if not isinstance(values, dict):
         raise UserError(f"{place}: must be an object, is {line[:40]!r}; {MAKE_AGAIN}")
+    if b"\\u" in line:
+        _check_characters(values, place=place)
     for name in values:
         if name not in _FIELDS:
             raise UserError(
@@ -242,6 +264,17 @@ def _record(line: bytes, *, place: str) -> Record:
     values["similarities"] = tuple(values.get("similarities", ()))
     values["options"] = tuple(Option(**option) for option in values.get("options", ()))
     return Record(**values)
+
+
+def _check_characters(values: dict[str, Any], *, place: str) -> None:
+    """Refuse texts that no file can hold: one half of a character's escaped pair."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{place}: holds one half of an escaped character alone, "
+            f"\\u{ord(error.object[error.start]):04x}; {MAKE_AGAIN}"
+        ) from None
 
 
 def _check(name: str, value: Any, *, place: str) -> None:

@@ -123,8 +123,10 @@ def answers(text: str, *, source: str) -> dict[str, str]:
     return document
 
 
-def answer(gold: Sequence[Row], predictions: Mapping[str, str]) -> list[Row]:
-    """Gold rows with their predictions, as the scripts pair them.
+def answer(
+    gold: Sequence[Row], predictions: Mapping[str, str], *, source: str = "predictions"
+) -> list[Row]:
+    """Gold rows with their predictions, as the scripts pair them; `source` is a file's.
 
     Raises:
         UserError: there are predictions and none is for any question.
@@ -134,7 +136,7 @@ def answer(gold: Sequence[Row], predictions: Mapping[str, str]) -> list[Row]:
     ]
     if predictions and all(row.prediction is None for row in rows):
         raise UserError(
-            f"none of the {len(predictions)} predictions has the id of one of the "
+            f"{source}: none of the {len(predictions)} predictions has the id of one of the "
             f"{len(rows)} questions; the first ids are {next(iter(predictions))!r} and "
             f"{rows[0].id!r}: are both files of the same task, language and split?"
         )

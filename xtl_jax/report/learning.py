@@ -61,15 +61,6 @@ def panels(arms: Sequence[RunResults]) -> tuple[Panel, ...]:
     return tuple(panel for panel in made if panel is not None)[:MOST_PANELS]
 
 
-def not_finite(log: Sequence[Mapping[str, Any]]) -> int | None:
-    """The first step whose loss is not a finite number, if there is one."""
-    for line in log:
-        loss = line.get("loss")
-        if isinstance(loss, float) and not math.isfinite(loss):
-            return int(line.get("step", 0))
-    return None
-
-
 def _has(arms: Sequence[RunResults], task: str, key: str) -> bool:
     return any(
         line.get("kind") == "eval" and line.get("task") == task and key in line

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xtl_jax.report import languages, learning
+from xtl_jax.report import doubts, languages
 from xtl_jax.report.cells import Cell
 from xtl_jax.report.results import RunResults
 from xtl_jax.report.tables import (
@@ -76,9 +76,8 @@ def notes(arms: Sequence[RunResults]) -> list[str]:
         texts = list(arm.notes)
         for run in arm.runs:
             of_run = [*run.notes] if arm.parts else []
-            step = learning.not_finite(run.log)
-            if step is not None:
-                of_run.append(f"the loss was not finite at step {step}")
+            of_run += doubts.of_log(run.log)
+            of_run += doubts.of_reading(run.config.get("reading", {}))
             texts += [f"{run.label}: {text}" if arm.parts else text for text in of_run]
         for family, summary in arm.summary.items():
             if summary.missing_languages:

@@ -31,6 +31,7 @@ from typing import Any
 
 from xtl_jax import storage
 from xtl_jax.errors import UserError
+from xtl_jax.fields import is_number
 from xtl_jax.infer import records
 
 BEAT_SECONDS = 10.0  # between two heartbeats
@@ -156,13 +157,17 @@ def _read(folder: storage.AnyPath, number: int) -> Held | None:
     path = _path(folder, number)
     try:
         with storage.told(path):
-            return Held(number=number, **records.read_document(path))
+            held = Held(number=number, **records.read_document(path))
+        Worker(**held.holder)
+        if not all(map(is_number, (held.beats, held.at, held.seconds))):
+            raise TypeError("its times are no numbers")
     except FileNotFoundError:
         return None
     except TypeError as error:
         raise UserError(
             f"{path} is no claim ({error}): remove it if nobody works there"
         ) from None
+    return held
 
 
 def seconds_before(folder: storage.AnyPath, number: int) -> float:

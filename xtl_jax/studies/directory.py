@@ -102,7 +102,8 @@ class Directory:
         """Whether it is done; what is done stays so."""
         path = self.folder(stage) / DONE
         if stage not in self._done and path.is_file() and (done := _document(path)):
-            self._done[stage] = float(done["seconds"])
+            with records.understood(path):
+                self._done[stage] = float(done["seconds"])
         return stage in self._done
 
     def seconds(self, stage: str) -> float:

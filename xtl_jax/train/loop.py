@@ -101,7 +101,8 @@ def train(
         stopping: of a step that was made, whether to save and leave (SIGTERM).
 
     Raises:
-        UserError: the loss is not finite; the first bad tensor is named.
+        UserError: the loss is not finite, and the first bad tensor is named; or a
+            dev score is not.
     """
     pending: list[StepOutput] = []
     tokens, scores = 0, None
@@ -123,6 +124,7 @@ def train(
         if evaluate is not None and (step % run.eval_period == 0 or last) and not stop:
             _check(pending, step, state)
             scores = evaluate(state)
+            _check_scores(scores, step)
             observer.evaluated(step, scores)
         if step % run.save_period == 0 or last or stop:
             _check(pending, step, state)
@@ -160,6 +162,17 @@ def _summary(
         "real_tokens": float(tokens),
         "steps": float(len(outputs)),
     }
+
+
+def _check_scores(scores: Mapping[str, float], step: int) -> None:
+    """No checkpoint can be chosen by what is no number."""
+    for name, score in scores.items():
+        if not math.isfinite(score):
+            raise UserError(
+                f"step {step}: English dev {name} is {score}, so the model has numbers "
+                "that are none. The run keeps its last checkpoint and can go on from "
+                "it with a lower learning_rate or with gradient_clip"
+            )
 
 
 def _check(outputs: list[StepOutput], step: int, state: TrainState) -> None:
