@@ -9,7 +9,7 @@ import pytest
 
 from xtl_jax.bench import fuzz, fuzz_releases
 from xtl_jax.bench.damage import DAMAGE
-from xtl_jax.cli import fuzz_readers
+from xtl_jax.cli import bench_fuzz, fuzz_readers, pages
 from xtl_jax.errors import UserError
 
 DOCS = pathlib.Path(__file__).parents[2] / "xtl_jax" / "docs"
@@ -33,11 +33,11 @@ def _run(read, folder, **settings):
 
 
 def test_a_reader_that_refuses_in_words_does_not_fail(tmp_path):
-    found = _run(_json, tmp_path, executions=300)
+    found = _run(_json, tmp_path, executions=100)
     assert found.failures == ()
-    assert found.executions == 300
-    assert 100 < found.refused < 300
-    again = _run(_json, tmp_path / "again", executions=300)
+    assert found.executions == 100
+    assert 30 < found.refused < 100
+    again = _run(_json, tmp_path / "again", executions=100)
     assert (again.refused, again.places) == (found.refused, found.places)
 
 
@@ -46,7 +46,6 @@ def test_a_reader_that_refuses_in_words_does_not_fail(tmp_path):
     [
         (lambda path: json.loads(path.read_bytes()), "JSONDecodeError"),
         (lambda path: _refuse("it is bad"), "names no file: it is bad"),
-        (lambda path: _refuse(f"{path}: {'x' * 9999}"), "a message of"),
         (lambda path: 1 / 0, "ZeroDivisionError"),
     ],
 )
@@ -101,21 +100,43 @@ def test_every_reader_of_datasets_has_its_layouts():
     assert public <= names
 
 
-# Readers whose execution takes more than 50 ms are tried in CI's slow part.
-SLOW = {"xtl converted", "xtl of a run", "t5x", "report a run"}
+# orbax takes a tenth of a second for each, and leaves reads behind: in a process apart.
+APART = ["xtl converted", "xtl of a run"]
+TIRED = {"report a run": 10, "t5x": 20}  # executions of those that take long
+
+
+@pytest.mark.slow
+def test_the_command_tries_readers_in_processes_of_their_own(xtl):
+    done = xtl("bench", "fuzz", "--json", "--minutes=0.1", f"--only={','.join(APART)}")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert [each["reader"] for each in found] == APART
+    assert all(each["refused"] for each in found)
+    assert [each["failures"] for each in found] == [[], []]
+
+
+def test_a_reader_that_nobody_has_is_told(xtl):
+    done = xtl("bench", "fuzz", "--only=gins")
+    assert done.code == 2
+    assert "near: gin" in done.err
+    assert "safetensors" in xtl("bench", "fuzz", "--list").out.splitlines()
+
+
+def test_a_table_has_a_line_for_each_reader_and_their_sum():
+    rows = [fuzz.Found(reader=name, executions=1000, refused=9) for name in "ab"]
+    lines = bench_fuzz.markdown(rows).splitlines()
+    assert lines[2] == "| a | 1,000 | 9 | 0 | 0.00 | 0.0 | 0 |"
+    assert lines[-1] == "| all | 2,000 | 18 |  | 0.00 | 0.0 | 0 |"
+    pages.into((DOCS / "faults.md").read_text(), "", mark="fuzz")
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW))
-        for name in fuzz_readers.names()
-    ],
+    "name", [name for name in fuzz_readers.names() if name not in APART]
 )
 def test_a_reader_reads_or_refuses_in_words(tmp_path, name):
     (made := tmp_path / "made").mkdir()
     reader = fuzz_readers.make(name, made)
-    tried = 60 if name in fuzz_releases.RELEASES else 40
+    tried = TIRED.get(name, 40)
     found = fuzz.run(reader, folder=tmp_path / "tried", seed=0, executions=tried)
     assert found.failures == ()
-    assert found.refused
+    assert found.refused or name.startswith("doctor")  # it tells what it finds

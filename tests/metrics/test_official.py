@@ -60,7 +60,7 @@ def test_duplicate_questions_and_unknown_predictions_are_as_official(shared):
     kit = json.loads(path.read_text())["duplicate_ids"]
     gold = read(squad(*((q["id"], q["answers"]) for q in kit["questions"])))
     said = official.answers(json.dumps(kit["predictions"]), source="pred.json")
-    rows = official.answer(gold, said)
+    rows = official.answer(gold, said, source="pred.json")
     assert value(qa.METRIC, rows) == kit["expected_squad_v1"]
 
 
@@ -107,10 +107,10 @@ def test_a_prediction_file_that_cannot_be_scored_is_refused(text, match):
 
 def test_a_missing_prediction_scores_0_but_a_file_of_other_ids_is_refused():
     gold = read(squad(("1", ["x"]), ("2", ["y"])))
-    assert value(qa.METRIC, official.answer(gold, {"1": "x"}))["f1"] == 50.0
-    assert value(qa.METRIC, official.answer(gold, {}))["f1"] == 0.0
-    with pytest.raises(UserError, match="none of the 1 predictions has the id"):
-        official.answer(gold, {"3": "x"})
+    assert value(qa.METRIC, official.answer(gold, {"1": "x"}, source="p"))["f1"] == 50.0
+    assert value(qa.METRIC, official.answer(gold, {}, source="p"))["f1"] == 0.0
+    with pytest.raises(UserError, match="p: none of the 1 predictions has the id"):
+        official.answer(gold, {"3": "x"}, source="p")
 
 
 def test_label_files_of_the_official_kit_agree(shared):

@@ -123,9 +123,9 @@ def _run(name: str, folder: pathlib.Path, seconds: float, seed: int) -> Found:
 
     made = folder / "made"
     made.mkdir(parents=True)
-    with caching.quiet_import():
+    with caching.quiet_import():  # orbax tells much of what it cannot read
         reader = fuzz_readers.make(name, made)
-    return fuzz.run(reader, folder=folder / "tried", seconds=seconds, seed=seed)
+        return fuzz.run(reader, folder=folder / "tried", seconds=seconds, seed=seed)
 
 
 def _told(found: Found) -> str:

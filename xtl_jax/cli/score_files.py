@@ -333,7 +333,9 @@ def _rankings(request: Request) -> Paired:
     )
     return Paired(
         rows=official.answer(
-            official.ranking_rows(right, source=request.gold), official.joined(found)
+            official.ranking_rows(right, source=request.gold),
+            official.joined(found),
+            source=request.predictions,
         ),
         notes={"unknown": len(found.keys() - right.keys())},
     )

@@ -124,9 +124,14 @@ def answers(text: str, *, source: str) -> dict[str, str]:
 
 
 def answer(
-    gold: Sequence[Row], predictions: Mapping[str, str], *, source: str = "predictions"
+    gold: Sequence[Row], predictions: Mapping[str, str], *, source: str
 ) -> list[Row]:
-    """Gold rows with their predictions, as the scripts pair them; `source` is a file's.
+    """Gold rows with their predictions, as the scripts pair them.
+
+    Args:
+        gold: rows.
+        predictions: by id.
+        source: what errors call their file.
 
     Raises:
         UserError: there are predictions and none is for any question.

@@ -94,16 +94,15 @@ def _rankings(
     right = official.rankings(gold, source=gold_name)
     wanted = official.ranking_rows(right, source=gold_name)
     found = official.rankings(predictions, source=prediction_name)
-    return official.answer(wanted, official.joined(found))
+    return official.answer(wanted, official.joined(found), source=prediction_name)
 
 
 def _questions(
     gold: str, predictions: str, *, gold_name: str, prediction_name: str
 ) -> Sequence[Row]:
     wanted = official.questions(gold, source=gold_name)
-    return official.answer(
-        wanted, official.answers(predictions, source=prediction_name)
-    )
+    said = official.answers(predictions, source=prediction_name)
+    return official.answer(wanted, said, source=prediction_name)
 
 
 def _layout(
