@@ -28,7 +28,8 @@ def two_pages(monkeypatch):
 def test_lists_pages_with_their_titles(two_pages, capsys):
     assert call() == 0
     printed = capsys.readouterr().out
-    assert "data   Getting data" in printed
+    assert "data    Getting data" in printed
+    assert "errors  What can be wrong, and what is said" in printed
     call("--json")
     assert json.loads(capsys.readouterr().out)["pages"]["tasks"] == "Adding a task"
 
@@ -49,3 +50,11 @@ def test_pages_are_the_markdown_files_of_the_package():
     for name, text in docs.pages().items():
         assert not name.endswith(".md")
         assert text.startswith("# "), f"page {name} has no heading"
+
+
+def test_the_page_of_errors_is_read_off_the_sources(two_pages, capsys):
+    call("errors")
+    printed = capsys.readouterr().out
+    assert "## xtl_jax.data.sources\n" in printed
+    assert "- {name}: no such file; check the path\n" in printed
+    assert printed.count("\n- ") > 700

@@ -273,6 +273,23 @@ def test_what_an_attack_leaves_out_is_told(made, declared, tmp_path):
     assert any("1 of 1 attacks have a meaning in none" in each for each in study.notes)
 
 
+def test_what_speaks_against_the_training_of_stages_is_told_once(
+    made, declared, tmp_path
+):
+    folder = made.write(tmp_path, declared, effect=strong, items=5)
+    trained = [each["id"] for each in declared["stages"] if each["kind"] == "train"]
+    for stage in trained[:3]:
+        place = folder / "stages" / stage
+        made.put(place / "run.json", {"reading": {"fill_percent": {"inputs": 2.0}}})
+        (place / "log.jsonl").write_text('{"kind": "train", "loss": NaN, "step": 7}\n')
+    study = study_results.read(folder, name="number_of_tasks", scale="world")
+    told = [note for note in study.notes if trained[0] in note]
+    assert [note.partition("more stages: ")[2][:30] for note in told] == [
+        "the loss was not finite at ste",
+        "rows of inputs are 2.0 % full:",
+    ]
+
+
 def test_items_without_a_meaning_for_an_attack_are_in_no_measure(study):
     (note,) = (each for each in study_protocol.notes(study) if "3 items of" in each)
     assert "are left out, clean and attacked" in note

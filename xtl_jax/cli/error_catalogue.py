@@ -40,8 +40,10 @@ def sites() -> Iterator[Site]:
 
 
 def _of(path: pathlib.Path, *, module: str) -> Iterator[Site]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    text = path.read_text(encoding="utf-8")
+    if not any(f"{kind}(" in text for kind in _KINDS):
+        return  # to parse it would take a while
+    for node in ast.walk(ast.parse(text)):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)

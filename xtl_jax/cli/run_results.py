@@ -181,7 +181,7 @@ def _read(
                 f"predictions/{name}.jsonl is not there, so its wrong examples are "
                 "missing from this report"
             )
-    log, log_notes = _log(run_dir / "log.jsonl")
+    entries, log_notes = log(run_dir / "log.jsonl")
     robustness, certified = (
         _json(path, again=again) if path.is_file() else {}
         for path in (run_dir / "robustness" / n for n in (SUMMARY, "certified.json"))
@@ -190,7 +190,7 @@ def _read(
         label=label,
         folder=storage.resolved(run_dir).name,
         config=config,
-        log=log,
+        log=entries,
         scores=tuple(scores),
         summary=summary,
         predictions=predictions,
@@ -212,7 +212,12 @@ def _mismatch(score: LanguageScore, ids: set[str]) -> list[str]:
     ]
 
 
-def _log(path: storage.AnyPath) -> tuple[tuple[dict[str, Any], ...], list[str]]:
+def log(path: storage.AnyPath) -> tuple[tuple[dict[str, Any], ...], list[str]]:
+    """The lines of a `log.jsonl`, and what is to be noted of it.
+
+    Raises:
+        UserError: a line before the last is broken.
+    """
     if not path.is_file():
         return (), ["log.jsonl is not there, so learning curves are missing"]
     lines = path.read_bytes().split(b"\n")

@@ -10,6 +10,7 @@ from xtl_jax import storage
 from xtl_jax.errors import UserError
 from xtl_jax.infer import records
 from xtl_jax.metrics.bootstrap import Rows
+from xtl_jax.report import doubts
 from xtl_jax.report.study_results import CLEAN, Scored, Stage, Study, Target, items
 from xtl_jax.report.study_wording import condition_title
 from xtl_jax.studies.directory import STUDY, Directory, Node
@@ -80,7 +81,7 @@ def _study(
             seconds=told.get("seconds") if found.state == "done" else None,
             attempts=told.get("attempts") if found.state == "done" else None,
         )
-    notes: list[str] = []
+    notes = _doubts(directory, stages.values())
     targets = tuple(
         _target(
             *(text, directory, stages.values()),
@@ -96,6 +97,25 @@ def _study(
         targets=targets,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _doubts(directory: Directory, stages: Iterable[Stage]) -> list[str]:
+    """What speaks against the training of stages, and how many it speaks against."""
+    from xtl_jax.cli import run_results
+
+    found: dict[str, list[str]] = {}
+    for stage in stages:
+        folder = directory.folder(stage.id)
+        if stage.state != "done" or not (folder / "run.json").is_file():
+            continue
+        reading = records.read_document(folder / "run.json").get("reading", {})
+        entries, _ = run_results.log(folder / "log.jsonl")
+        for doubt in (*doubts.of_log(entries), *doubts.of_reading(reading)):
+            found.setdefault(doubt, []).append(f"{stage.id} ({stage.title})")
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more stages' if names[1:] else ''}: {doubt}"
+        for doubt, names in found.items()
+    ]
 
 
 def _target(
