@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-
 _LEFT_OUT = " … left out … "
 MOST = 1200  # characters of a message: a value in it may be a whole file
 
@@ -19,15 +18,17 @@ class UserError(ValueError):
     """Bad input, explained so that the reader can mend it.
 
     Example:
-        >>> len(str(UserError("a.tsv: line 1: label '" + "x" * 9999 + "'; give another")))
-        1200
+        >>> said = str(UserError("a.tsv: label '" + "x" * 9999 + "'; give another"))
+        >>> len(said), said[-12:]
+        (1200, 'give another')
     """
 
     def __init__(self, message: str) -> None:
         """What is wrong at the start, what to do at the end; much between them goes."""
         if len(message) > MOST:
             half = MOST // 2
-            message = f"{message[:half]}{_LEFT_OUT}{message[len(_LEFT_OUT) - half:]}"
+            rest = message[len(_LEFT_OUT) - half :]
+            message = f"{message[:half]}{_LEFT_OUT}{rest}"
         super().__init__(message)
 
 

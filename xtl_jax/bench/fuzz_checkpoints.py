@@ -174,7 +174,7 @@ def _run(folder: pathlib.Path) -> Files:
         (entry.path, jnp.ones((*filter(None, (entry.layers,)), *entry.shape)))
         for entry in names.entries(_MODEL)
     )
-    kept = store.Store(run)
+    kept = store.Store(str(run))
     kept.save(1, state.at_zero(optax.sgd(0.1), params), {"epoch": 0})
     kept.wait()
     kept.close()

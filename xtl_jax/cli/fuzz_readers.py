@@ -222,7 +222,8 @@ def _store(folder: pathlib.Path) -> Reader:
     def read(folder: pathlib.Path) -> None:
         found = store.Store(folder)
         for index in range(found.num_examples):
-            found.tokens("inputs", index), found.meta(index)
+            found.tokens("inputs", index)
+            found.meta(index)
         store.check(folder, found.card, contents=True)
 
     return Reader("token store", fuzz_checkpoints.content(made), read)

@@ -112,10 +112,11 @@ def _doubts(directory: Directory, stages: Iterable[Stage]) -> list[str]:
         entries, _ = run_results.log(folder / "log.jsonl")
         for doubt in (*doubts.of_log(entries), *doubts.of_reading(reading)):
             found.setdefault(doubt, []).append(f"{stage.id} ({stage.title})")
-    return [
-        f"{names[0]}{f' and {len(names) - 1} more stages' if names[1:] else ''}: {doubt}"
-        for doubt, names in found.items()
-    ]
+    told = []
+    for doubt, names in found.items():
+        more = f" and {len(names) - 1} more stages" if names[1:] else ""
+        told.append(f"{names[0]}{more}: {doubt}")
+    return told
 
 
 def _target(

@@ -141,9 +141,10 @@ def answer(
     ]
     if predictions and all(row.prediction is None for row in rows):
         raise UserError(
-            f"{source}: none of the {len(predictions)} predictions has the id of one of the "
-            f"{len(rows)} questions; the first ids are {next(iter(predictions))!r} and "
-            f"{rows[0].id!r}: are both files of the same task, language and split?"
+            f"{source}: none of the {len(predictions)} predictions has the id of one "
+            f"of the {len(rows)} questions; the first ids are "
+            f"{next(iter(predictions))!r} and {rows[0].id!r}: are both files of the "
+            "same task, language and split?"
         )
     return rows
 
