@@ -75,3 +75,16 @@ def test_a_report_says_them_before_its_numbers(fabricated, tmp_path):
     notes = wording.notes(run_results.read_all([run]))
     assert any("the loss rose from 1.00 to 9.00 nats at step 4" in n for n in notes)
     assert any("rows of inputs are 1.0 % full" in note for note in notes)
+
+
+def test_a_report_says_what_is_missing_and_what_is_no_answer(fabricated, tmp_path):
+    run = fabricated.write_run(
+        tmp_path / "run",
+        languages=("en",),
+        missing_languages=("hi",),
+        examples=4,
+        special={f"en-{number}": "" for number in range(4)},
+    )
+    notes = wording.notes(run_results.read_all([run]))
+    assert "mlqa has no score for hi: its averages are missing" in notes
+    assert any("100.0 % of the outputs are no answers: empty" in n for n in notes)
