@@ -101,9 +101,11 @@ class Directory:
     def is_done(self, stage: str) -> bool:
         """Whether it is done; what is done stays so."""
         path = self.folder(stage) / DONE
-        if stage not in self._done and path.is_file() and (done := _document(path)):
-            with records.understood(path):
-                self._done[stage] = float(done["seconds"])
+        if stage not in self._done and path.is_file():
+            done = _document(path)
+            if done is not None:
+                with records.understood(path):
+                    self._done[stage] = float(done["seconds"])
         return stage in self._done
 
     def seconds(self, stage: str) -> float:
