@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """`pytest --raised FOLDER` keeps which messages were raised (`raised.py`)."""
+    """`pytest --raised=FOLDER` keeps which messages were raised (`raised.py`)."""
     if folder := config.getoption("--raised"):
         from tests import raised
 

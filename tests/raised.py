@@ -1,6 +1,6 @@
 """Which messages no test has seen.
 
-`pytest --raised FOLDER` keeps, for each process, where a `UserError` was made. What
+`pytest --raised=FOLDER` keeps, for each process, where a `UserError` was made. What
 several runs have kept together is held against all sites of the sources:
 
     python tests/raised.py FOLDER
