@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -52,7 +53,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """`pytest --raised=FOLDER` keeps which messages were raised (`raised.py`)."""
+    """`pytest --raised=FOLDER` keeps which messages were raised (`raised.py`).
+
+    What commands keep goes to a folder that goes with the tests.
+    """
+    if "XTL_CACHE_DIR" not in os.environ:
+        kept = tempfile.TemporaryDirectory(prefix="xtl-tests-")
+        config.add_cleanup(kept.cleanup)
+        os.environ["XTL_CACHE_DIR"] = kept.name  # of workers, too
     if folder := config.getoption("--raised"):
         from tests import raised
 

@@ -24,10 +24,11 @@ def test_the_run_is_of_the_shape_that_is_measured(toy):
 
 
 @pytest.mark.slow
-def test_the_second_start_finds_the_data(toy, tmp_path):
+def test_the_second_start_finds_data_and_programs(toy, tmp_path):
     setting = start.Setting(model=toy, batch_size=8, inputs=96, targets=16)
     found = start.measure(setting, folder=tmp_path, clock=time.monotonic)
     assert found.imports > 0
     assert found.seconds == pytest.approx(found.data + found.state + found.step)
     assert found.seconds < found.cold_seconds
     assert found.compiling["compiled or found"] > 0
+    assert found.found_compiled > 0

@@ -155,7 +155,7 @@ def trainer(
     def make(*flags: str, compiled: bool = True) -> Trainer:
         own = dict(environment)
         if not compiled:
-            del own["JAX_COMPILATION_CACHE_DIR"]
+            own["JAX_ENABLE_COMPILATION_CACHE"] = "false"
         common = (
             f"--gin_file={tiny_gin}",
             f"--data_dir={world_data}",

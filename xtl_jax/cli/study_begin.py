@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import platform
 import tempfile
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from xtl_jax.studies.directory import Directory
 from xtl_jax.studies.graph import Graph
 
 WORLD = "world"
+COMPILED = "compiled"  # in a study's directory
 _SEED = 0  # of the world: every study asks the same one
 
 
@@ -39,7 +39,7 @@ def begin(arguments: argparse.Namespace) -> Study:
     Raises:
         UserError: what the study asks for does not exist or is not allowed.
     """
-    from xtl_jax.cli import study_show
+    from xtl_jax.cli import devices, study_show
     from xtl_jax.cli.study_cost import cost
     from xtl_jax.cli.study_stages import planned
 
@@ -51,25 +51,8 @@ def begin(arguments: argparse.Namespace) -> Study:
     found, describer = planned(asked, search=arguments.gin_search_path)
     document = study_show.document(found, describer, cost(found, describer))
     directory.write_study(document)
-    keep_compiled(directory)
+    devices.keep_compiled(directory.path / COMPILED)
     return Study(found, describer, directory)
-
-
-def keep_compiled(directory: Directory) -> None:
-    """Let this machine's workers compile each program once, unless somebody decided.
-
-    Programs are of one machine: another's processor may lack an instruction of theirs.
-    """
-    import jax
-
-    if (
-        storage.is_remote(directory.path)
-        or jax.config.values["jax_compilation_cache_dir"]
-    ):
-        return
-    folder = directory.path / "compiled" / platform.node()
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def _with_world(asked: Asked, directory: Directory) -> Asked:

@@ -107,10 +107,10 @@ def _driver() -> Any:
 def _do(study: Study, stage: str, drop: bool) -> str:
     """In a worker of Ray: one stage, once whoever holds it has let it go."""
     from xtl_jax import storage
-    from xtl_jax.cli import study_begin
+    from xtl_jax.cli import devices, study_begin
 
     storage.prepare()
-    study_begin.keep_compiled(study.directory)
+    devices.keep_compiled(study.directory.path / study_begin.COMPILED)
     with study_signals.stopping():
         try:
             return _attempt(study, stage, drop=drop)
