@@ -108,7 +108,8 @@ def test_what_divides_over_no_mesh_is_told_with_what_would():
 
 def test_what_fits_on_no_mesh_is_told_with_what_would():
     plain = dataclasses.replace(LARGE, remat="none", attention_queries=0, loss_chunks=1)
-    job = dataclasses.replace(_with(microbatches=1), model=plain)
+    many = {"batch_size": 1024}
+    job = dataclasses.replace(_with(microbatches=1, **many), model=plain)
     with pytest.raises(UserError) as refused:
         meshes.choose(job, CHIPS)
     message = str(refused.value)
@@ -116,7 +117,7 @@ def test_what_fits_on_no_mesh_is_told_with_what_would():
     assert "With ModelConfig.remat='full', attention_queries=256" in message
     # What it recommends does fit.
     microbatches = int(message.partition("microbatches=")[2].split()[0])
-    better = dataclasses.replace(_with(microbatches=microbatches), model=LARGE)
+    better = dataclasses.replace(_with(microbatches=microbatches, **many), model=LARGE)
     assert meshes.choose(better, CHIPS).guess < 0.9 * CHIPS.memory
     with pytest.raises(UserError, match="No setting would do: use more devices"):
         meshes.choose(job, Devices(1, GIB))

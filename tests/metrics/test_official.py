@@ -165,6 +165,7 @@ def test_submission_folders_agree(shared, version):
                 rows = official.answer(
                     official.questions(gold, source=name),
                     official.answers(said, source=name),
+                    source=name,
                 )
                 found = value(metrics[task], rows, language=language)
             for key, number in found.items():

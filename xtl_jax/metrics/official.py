@@ -9,7 +9,7 @@ right ones, of the prediction file what was found, best first.
     ...     '"?", "answers": [{"text": "b", "answer_start": 2}]}]}]}]'
     >>> rows = questions(gold, source="gold.json")
     >>> said = answers('{"1": "a b", "2": "c"}', source="pred.json")
-    >>> answer(rows, said)[0].prediction
+    >>> answer(rows, said, source="pred.json")[0].prediction
     'a b'
 
 Kept as the scripts have it: a prediction whose id is not in the gold file is ignored; a
