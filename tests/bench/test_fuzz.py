@@ -106,6 +106,7 @@ TIRED = {"report a run": 10, "t5x": 20}  # executions of those that take long
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_command_tries_readers_in_processes_of_their_own(xtl):
     done = xtl("bench", "fuzz", "--json", "--minutes=0.1", f"--only={','.join(APART)}")
     assert done.code == 0, done.err

@@ -69,6 +69,7 @@ def test_tiny_has_the_parameters_of_the_peer_s_measurement():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_whoever_is_here_takes_part(setting, tmp_path):
     found = seq2seq.measure(
         dataclasses.replace(setting, rounds=2), folder=tmp_path, t5x_python=""

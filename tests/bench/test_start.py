@@ -24,6 +24,7 @@ def test_the_run_is_of_the_shape_that_is_measured(toy):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_second_start_finds_data_and_programs(toy, tmp_path):
     setting = start.Setting(model=toy, batch_size=8, inputs=96, targets=16)
     found = start.measure(setting, folder=tmp_path, clock=time.monotonic)

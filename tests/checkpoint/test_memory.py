@@ -59,7 +59,12 @@ def _sparse(config, folder, *, toy):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("to", "layers"), [("t5x", 6), ("xtl", 6), ("huggingface", 24)]
+    ("to", "layers"),
+    [
+        pytest.param("t5x", 6, marks=pytest.mark.long),
+        pytest.param("xtl", 6, marks=pytest.mark.long),
+        ("huggingface", 24),
+    ],
 )
 def test_xl_is_converted_in_less_than_6_gb(toy_source, tmp_path, to, layers):
     assert XL.parameters == 3_742_619_648

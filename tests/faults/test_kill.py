@@ -35,7 +35,13 @@ MOMENTS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        "questions",
+        pytest.param("text_in_two_microbatches", marks=pytest.mark.long),
+    ],
+)
 def unbroken(request, trainer, tmp_path_factory):
     """A trainer and a run of it that nothing has disturbed."""
     mine = trainer(*KINDS[request.param])

@@ -131,7 +131,9 @@ def test_an_encoder_on_two_hosts_is_the_one_on_one(on_hosts, flags, kept):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("axis", ["model", "fsdp"])
+@pytest.mark.parametrize(
+    "axis", [pytest.param("model", marks=pytest.mark.long), "fsdp"]
+)
 def test_a_model_spread_over_two_hosts(on_hosts, flags, kept, axis):
     one = _trained(on_hosts, flags["mt5"], kept / "one" / "run", hosts=1)
     two = kept / axis / "run"
