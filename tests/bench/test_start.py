@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
@@ -26,7 +27,8 @@ def test_the_run_is_of_the_shape_that_is_measured(toy):
 @pytest.mark.slow
 @pytest.mark.long
 def test_the_second_start_finds_data_and_programs(toy, tmp_path):
-    setting = start.Setting(model=toy, batch_size=8, inputs=96, targets=16)
+    model = dataclasses.replace(toy, vocab=384)  # of bytes there are 259
+    setting = start.Setting(model=model, batch_size=8, inputs=96, targets=16)
     found = start.measure(setting, folder=tmp_path, clock=time.monotonic)
     assert found.imports > 0
     assert found.seconds == pytest.approx(found.data + found.state + found.step)

@@ -142,6 +142,7 @@ def _run(
             f"--data_dir={folder / 'data'}",
         ),
     ]
+    log = run_dir / "log.jsonl"
     marks: list[float] = []
     with errors.open("w") as stderr:
         began = clock()
@@ -150,8 +151,8 @@ def _run(
         )
         for reached in (
             (run_dir / "run.json").is_file,
-            (run_dir / "log.jsonl").is_file,
-            lambda: '"train"' in (run_dir / "log.jsonl").read_text(encoding="utf-8"),
+            log.is_file,
+            lambda: log.is_file() and '"train"' in log.read_text(encoding="utf-8"),
         ):
             while not reached() and process.poll() is None:
                 if clock() - began > _PATIENCE:
