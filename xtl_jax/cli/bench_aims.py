@@ -19,6 +19,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax.cli import pages
 from xtl_jax.cli.bench_train import add_t5x
 from xtl_jax.cli.progress import tell
 from xtl_jax.errors import UserError, near
@@ -43,11 +44,7 @@ def add_parser(names: Any) -> None:
     )
     parser.add_argument("--kept", metavar="FILE", help="keep measurements here (JSON)")
     parser.add_argument("--json", action="store_true", help="one JSON document")
-    parser.add_argument(
-        "--markdown_into",
-        metavar="FILE",
-        help="put the table between the marks of a page",
-    )
+    pages.add_option(parser)
     parser.add_argument("--picture", metavar="FILE", help="the table as an SVG picture")
     add_t5x(parser)
     parser.set_defaults(run=run)
@@ -56,16 +53,13 @@ def add_parser(names: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure all and print, or write, what came out."""
     from xtl_jax.bench import aims
-    from xtl_jax.cli import pages
 
     kinds = _kinds(args.t5x_python)
     chosen = args.only.split(",") if args.only else list(kinds)
     for kind in chosen:
         if kind not in kinds:
             raise UserError(f"--only={kind}: no such kind; near: {near(kind, kinds)}")
-    page = pathlib.Path(args.markdown_into) if args.markdown_into else None
-    if page is not None:  # a page without marks is refused before the work
-        pages.into(page.read_text(encoding="utf-8"), "", mark=_MARK)
+    page = pages.Page(args.markdown_into, mark=_MARK)
     kept = pathlib.Path(args.kept) if args.kept else None
     documents: dict[str, Any] = {}
     if kept is not None and kept.is_file():
@@ -82,9 +76,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"aims": listed, **documents}, indent=2))
     else:
         print(table)
-    if page is not None:
-        text = page.read_text(encoding="utf-8")
-        page.write_text(pages.into(text, table, mark=_MARK), encoding="utf-8")
+    page.write(table)
     if args.picture:
         pathlib.Path(args.picture).write_text(_picture(rows), encoding="utf-8")
     return 0

@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax.cli import pages
 from xtl_jax.errors import UserError, near
 
 if TYPE_CHECKING:
@@ -50,18 +51,13 @@ def add_parser(names: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--json", action="store_true", help="one JSON document")
-    parser.add_argument(
-        "--markdown_into",
-        metavar="FILE",
-        help="put the table between the marks of a page",
-    )
+    pages.add_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Kill, go on, compare; 0 if nothing came of it."""
     from xtl_jax.bench import fault_kinds
-    from xtl_jax.cli import pages
 
     if args.trials < 1:
         raise UserError(f"--trials must be at least 1, got {args.trials}")
@@ -72,9 +68,7 @@ def run(args: argparse.Namespace) -> int:
                 f"--kinds: no kind {name!r}; near: {near(name, fault_kinds.NAMES)}; "
                 f"there are {', '.join(fault_kinds.NAMES)}"
             )
-    page = pathlib.Path(args.markdown_into) if args.markdown_into else None
-    if page is not None:  # a page without marks is refused before the work
-        pages.into(page.read_text(encoding="utf-8"), "", mark="faults")
+    page = pages.Page(args.markdown_into, mark="faults")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="xtl-faults-"))
     rows = _trials(wanted, folder=folder, trials=args.trials, seed=args.seed)
     table = markdown(rows)
@@ -82,9 +76,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([_document(*row) for row in rows], indent=2))
     else:
         print(table)
-    if page is not None:
-        text = page.read_text(encoding="utf-8")
-        page.write_text(pages.into(text, table, mark="faults"), encoding="utf-8")
+    page.write(table)
     if all(trial.is_equal for _, trials in rows for trial in trials):
         shutil.rmtree(folder)
         return 0

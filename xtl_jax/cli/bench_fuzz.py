@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax.cli import pages
 from xtl_jax.errors import UserError, near
 
 if TYPE_CHECKING:
@@ -48,17 +49,13 @@ def add_parser(names: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of what is spoilt and how")
     parser.add_argument("--list", action="store_true", help="the readers' names")
     parser.add_argument("--json", action="store_true", help="one JSON document")
-    parser.add_argument(
-        "--markdown_into",
-        metavar="FILE",
-        help="put the table between the marks of a page",
-    )
+    pages.add_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Spoil, read, count; 0 if nothing failed."""
-    from xtl_jax.cli import fuzz_readers, pages
+    from xtl_jax.cli import fuzz_readers
     from xtl_jax.cli.progress import tell
 
     known = fuzz_readers.names()
@@ -74,9 +71,7 @@ def run(args: argparse.Namespace) -> int:
                 f"--only: no reader {name!r}; near: {near(name, known)}; `xtl bench "
                 "fuzz --list` has all"
             )
-    page = pathlib.Path(args.markdown_into) if args.markdown_into else None
-    if page is not None:  # a page without marks is refused before the work
-        pages.into(page.read_text(encoding="utf-8"), "", mark="fuzz")
+    page = pages.Page(args.markdown_into, mark="fuzz")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="xtl-fuzz-"))
     rows = []
     for name in wanted:
@@ -90,9 +85,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
     else:
         print(table)
-    if page is not None:
-        text = page.read_text(encoding="utf-8")
-        page.write_text(pages.into(text, table, mark="fuzz"), encoding="utf-8")
+    page.write(table)
     if any(row.failures for row in rows):
         return 1
     shutil.rmtree(folder)

@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import pathlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from xtl_jax.cli import pages
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,29 +41,22 @@ def add_parser(names: Any) -> None:
         "--studies", type=int, default=1000, help="of each row, with and without effect"
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
-    parser.add_argument(
-        "--markdown_into",
-        metavar="FILE",
-        help="put the table between the marks of a page",
-    )
+    pages.add_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Simulate and print, or write, what came out."""
     from xtl_jax.bench import power
-    from xtl_jax.cli import pages
 
     if args.studies < 2:
         raise UserError(f"--studies={args.studies}: at least 2 are needed")
-    page = pathlib.Path(args.markdown_into) if args.markdown_into else None
-    if page is not None:  # a page without marks is refused before the work
-        text = page.read_text(encoding="utf-8")
-        pages.into(text, "", mark="power")
+    page = pages.Page(args.markdown_into, mark="power")
     rows = []
     for number, setting in enumerate(power.SETTINGS, start=1):
         print(f"{number} of {len(power.SETTINGS)}: {setting.title}", file=sys.stderr)
         rows.append((setting, power.measure(setting, studies=args.studies)))
+    table = markdown(rows, studies=args.studies)
     if args.json:
         print(
             json.dumps(
@@ -76,11 +69,8 @@ def run(args: argparse.Namespace) -> int:
             )
         )
     else:
-        print(markdown(rows, studies=args.studies))
-    if page is not None:
-        table = markdown(rows, studies=args.studies)
-        text = page.read_text(encoding="utf-8")
-        page.write_text(pages.into(text, table, mark="power"), encoding="utf-8")
+        print(table)
+    page.write(table)
     return 0
 
 

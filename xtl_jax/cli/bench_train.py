@@ -135,8 +135,9 @@ def measure(name: str, *, t5x_python: str = "", **given: Any) -> dict[str, Any]:
 
 
 def _show(document: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from xtl_jax.cli.screen import Console
 
     chosen = document["setting"]
     table = Table(box=None, padding=(0, 2, 0, 0))

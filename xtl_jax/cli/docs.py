@@ -12,10 +12,10 @@ import json
 import sys
 from typing import Any
 
-from xtl_jax.cli import error_catalogue
 from xtl_jax.errors import UserError, near
 
-ERRORS = "errors"
+# A page that is read off the sources.
+ERRORS, ERRORS_TITLE = "errors", "What can be wrong, and what is said"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -53,11 +53,13 @@ def run(args: argparse.Namespace) -> int:
         UserError: there is no such page.
     """
     found = pages()
-    if args.page == ERRORS:  # read off the sources: a second's work
-        found[ERRORS] = error_catalogue.markdown()
+    if args.page == ERRORS:  # a second's work
+        from xtl_jax.cli import error_catalogue
+
+        found[ERRORS] = error_catalogue.markdown(ERRORS_TITLE)
     if args.page is None:
         titles = {name: _title(text) for name, text in found.items()}
-        titles |= {ERRORS: error_catalogue.TITLE}
+        titles |= {ERRORS: ERRORS_TITLE}
         if args.json:
             print(json.dumps({"pages": titles}))
             return 0

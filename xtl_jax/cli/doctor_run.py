@@ -19,6 +19,7 @@ import pathlib
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any, Literal, NamedTuple
@@ -161,7 +162,7 @@ def _log(path: pathlib.Path, *, period: int | None, found: list[Finding]) -> lis
             level: Level = "note" if last else "problem"
             says = f"line {number} is {says if last else 'no JSON of ours'}"
             found.append(Finding(level, str(path), says))
-    twice = sorted({step for step in steps if steps.count(step) > 1})
+    twice = sorted(step for step, times in Counter(steps).items() if times > 1)
     if twice:
         found.append(Finding("problem", str(path), f"steps twice: {_few(twice)}"))
     if period and steps:

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 PACKAGES = ("xtl_jax", "xtl_tasks")
-TITLE = "What can be wrong, and what is said"
 _KINDS = ("UserError", "UnlabelledError", "ByHandError")
 
 
@@ -68,10 +67,10 @@ def _template(node: ast.expr) -> str:
     return f"{{{ast.unparse(node)}}}"
 
 
-def markdown() -> str:
+def markdown(title: str) -> str:
     """All of them as a page."""
     lines = [
-        f"# {TITLE}",
+        f"# {title}",
         "",
         "Every message of a command that ends with 2, by the module that looks. Braces "
         "stand for the file, place or value in question.",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import config as configs
+from xtl_jax.cli import pages
 from xtl_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -104,11 +105,7 @@ def add_parser(commands: Any) -> None:
     out = parser.add_argument_group("output")
     out.add_argument("--json", action="store_true", help="print one JSON document")
     out.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    out.add_argument(
-        "--markdown_into",
-        metavar="FILE",
-        help="put the Markdown table between the marks of a page",
-    )
+    pages.add_option(out)
     out.add_argument("--picture", metavar="FILE", help="memory as an SVG picture")
     out.add_argument(
         "--gin_out",
@@ -133,6 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
         usd_per_chip_hour=arguments.usd_per_chip_hour,
         matrix_share=arguments.matrix_share,
     )
+    page = pages.Page(arguments.markdown_into, mark="plans")
     jobs = _preset_jobs(arguments) if arguments.presets else _jobs(arguments)
     if not compiler.installed():
         print(
@@ -153,7 +151,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(plan_tables.markdown(plans, assumptions))
     else:
         plan_tables.show(plans, assumptions)
-    _write(arguments, plans, names, assumptions)
+    if arguments.markdown_into:
+        page.write(plan_tables.markdown(plans, assumptions))
+    _write(arguments, plans, names)
     return 0 if any(plan.fits for plan in plans) else 1
 
 
@@ -161,19 +161,10 @@ def _write(
     arguments: argparse.Namespace,
     plans: Sequence[Plan],
     names: Sequence[str],
-    assumptions: Assumptions,
 ) -> None:
-    from xtl_jax.cli import pages, plan_tables
+    from xtl_jax.cli import plan_tables
     from xtl_jax.hardware import picture
 
-    if arguments.markdown_into:
-        page = pathlib.Path(arguments.markdown_into)
-        text = pages.into(
-            page.read_text(encoding="utf-8"),
-            plan_tables.markdown(plans, assumptions),
-            mark="plans",
-        )
-        page.write_text(text, encoding="utf-8")
     fitting = [
         (plan, name) for plan, name in zip(plans, names, strict=True) if plan.fits
     ]

@@ -65,7 +65,7 @@ def of_log(log: Sequence[Mapping[str, Any]]) -> list[str]:
     spikes = [
         (whole[at].get("step"), losses[at], before)
         for at in range(len(losses))
-        if (before := spike(losses[:at], losses[at])) is not None
+        if (before := spike(losses[max(0, at - _BEFORE) : at], losses[at])) is not None
     ]
     if spikes:
         step, loss, before = spikes[0]
