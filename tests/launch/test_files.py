@@ -10,6 +10,7 @@ import tarfile
 
 import pytest
 
+from tests import archives
 from xtl_jax.cli import launch_files
 from xtl_jax.errors import UserError
 
@@ -25,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 
 def _unpack(shipment, folder):
     with tarfile.open(fileobj=io.BytesIO(shipment.code)) as archive:
-        archive.extractall(folder, filter="data")
+        archives.unpack(archive, folder)
 
 
 def test_the_same_content_has_the_same_name_and_another_has_another(folder):

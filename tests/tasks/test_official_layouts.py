@@ -8,6 +8,7 @@ import pytest
 from xtl_tasks import catalog, loading
 from xtl_tasks.loading import TaskSettings
 
+from tests import archives
 from xtl_jax.errors import UnlabelledError
 
 ANLI = "anli/plain_text/0.1.0/anli_v0.1"
@@ -81,7 +82,7 @@ def archive(shared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("layouts")
     path = shared / "data" / "hf_dummy_official_formats.tar.xz"
     with tarfile.open(path) as packed:
-        packed.extractall(folder, filter="data")
+        archives.unpack(packed, folder)
     return folder
 
 

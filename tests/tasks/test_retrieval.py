@@ -10,6 +10,7 @@ from xtl_tasks import build, catalog, loading
 from xtl_tasks.family import Search
 from xtl_tasks.loading import TaskSettings
 
+from tests import archives
 from xtl_jax.data import readers, vocabulary
 from xtl_jax.data.language_codes import ISO3
 from xtl_jax.errors import UserError
@@ -37,7 +38,7 @@ def tatoeba(shared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tatoeba")
     for name in ("tatoeba_laser_v1", "tatoeba_xtreme"):
         with tarfile.open(shared / f"data/{name}.tar.xz") as archive:
-            archive.extractall(folder, filter="data")
+            archives.unpack(archive, folder)
     return folder
 
 

@@ -17,6 +17,7 @@ from xtl_tasks.intermediate import copa
 from xtl_tasks.loading import TaskSettings
 from xtl_tasks.target import pawsx, xcopa
 
+from tests import archives
 from xtl_jax.data import multiple_choice, prompts
 from xtl_jax.errors import UnlabelledError, UserError
 from xtl_jax.metrics.metric import add
@@ -87,7 +88,7 @@ def unpacked(shared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
     for name in ("xcopa", "copa_en"):
         with tarfile.open(shared / "data" / f"{name}.tar.xz") as archive:
-            archive.extractall(folder, filter="data")
+            archives.unpack(archive, folder)
     return folder
 
 

@@ -10,6 +10,7 @@ from xtl_tasks import catalog, loading
 from xtl_tasks.loading import TaskSettings
 from xtl_tasks.target import panx, uner
 
+from tests import archives
 from xtl_jax.data import readers, tagging, vocabulary
 from xtl_jax.errors import UnlabelledError, UserError
 from xtl_jax.metrics.metric import add
@@ -138,7 +139,7 @@ def test_spans_survive_but_for_characters_that_the_tokenizer_lacks(
 def wikiann(shared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wikiann")
     with tarfile.open(shared / "data" / "panx_wikiann_sample.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+        archives.unpack(archive, folder)
     return folder
 
 
