@@ -8,6 +8,6 @@ from typing import Any
 
 
 def unpack(archive: tarfile.TarFile, folder: str | os.PathLike[str]) -> None:
-    """All of it; nothing gets out of the folder where Python can see to that (3.11.4)."""
+    """All of it; from Python 3.11.4 on, nothing outside of the folder."""
     safe: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     archive.extractall(folder, **safe)
