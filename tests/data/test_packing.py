@@ -30,7 +30,7 @@ def _spans(sizes, rows):
 @given(sizes=examples, open_rows=st.integers(1, 8))
 def test_packed_rows_give_back_exactly_the_examples(sizes, open_rows):
     inputs, targets = (np.array(x) for x in zip(*sizes, strict=True))
-    placed = packing.first_fit(inputs, targets, lengths=LENGTHS, open_rows=open_rows)
+    placed = packing.best_fit(inputs, targets, lengths=LENGTHS, open_rows=open_rows)
     assert np.array_equal(np.unique(placed.row), np.arange(placed.count))
     made = packing.batch(
         *_spans(sizes, placed.row),
@@ -81,22 +81,22 @@ def test_packed_rows_give_back_exactly_the_examples(sizes, open_rows):
 @given(sizes=examples)
 def test_no_row_is_overfull(sizes):
     inputs, targets = (np.array(x) for x in zip(*sizes, strict=True))
-    placed = packing.first_fit(inputs, targets, lengths=LENGTHS)
+    placed = packing.best_fit(inputs, targets, lengths=LENGTHS)
     assert np.all(np.bincount(placed.row, inputs) <= LENGTHS.inputs)
     assert np.all(np.bincount(placed.row, targets) <= LENGTHS.targets)
 
 
-def test_first_fit_by_hand():
+def test_best_fit_by_hand():
     inputs = np.array([10, 10, 6, 5, 2, 16])
     targets = np.array([1, 1, 1, 1, 1, 8])
-    placed = packing.first_fit(inputs, targets, lengths=LENGTHS)
+    placed = packing.best_fit(inputs, targets, lengths=LENGTHS)
     assert placed.row.tolist() == [0, 1, 0, 1, 2, 3]
     # Row 0 (10 + 6) and row 1 (10 + 5) have no room for 2, the shortest.
 
 
 def test_targets_too_can_close_a_row():
     ones = np.ones(3, int)
-    placed = packing.first_fit(ones, np.array([5, 4, 3]), lengths=LENGTHS)
+    placed = packing.best_fit(ones, np.array([5, 4, 3]), lengths=LENGTHS)
     assert placed.row.tolist() == [0, 1, 0]
 
 
@@ -105,7 +105,7 @@ def test_realistic_lengths_fill_nine_tenths():
     inputs = np.clip(np.exp(rng.normal(np.log(180), 0.4, 4096)).astype(int), 8, 512)
     targets = np.clip(rng.poisson(5, 4096) + 1, 2, 64)
     lengths = Lengths(inputs=512, targets=64)
-    placed = packing.first_fit(inputs, targets, lengths=lengths)
+    placed = packing.best_fit(inputs, targets, lengths=lengths)
     assert inputs.sum() / (placed.count * 512) > 0.9
 
 
@@ -149,4 +149,4 @@ def test_arrays_are_contiguous_int32_and_weights_float32():
 
 def test_nothing_packs_into_no_rows():
     none = np.zeros(0, int)
-    assert packing.first_fit(none, none, lengths=LENGTHS).count == 0
+    assert packing.best_fit(none, none, lengths=LENGTHS).count == 0

@@ -221,7 +221,7 @@ def plan(
             cut=length[name] > limit,
         )
     if pack:
-        placed = packing.first_fit(
+        placed = packing.best_fit(
             parts["inputs"].length, parts["targets"].length, lengths=lengths
         )
     else:
