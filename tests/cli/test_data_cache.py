@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from xtl_jax.cli import data_cache
+from xtl_jax.cli import cache_processes, data_cache
 from xtl_jax.data import store
 from xtl_jax.errors import UserError
 
@@ -166,3 +166,37 @@ def test_data_that_is_not_here_says_how_to_get_it(cache):
         cache("mnli")
     with pytest.raises(UserError, match="its data is not here"):
         cache("mnli", "--split", "train")
+
+
+@pytest.mark.slow  # two processes import TensorFlow
+def test_processes_make_the_stores_that_one_makes(
+    data_dir, tmp_path, capsys, monkeypatch
+):
+    _squad(data_dir / "xquad" / "xquad.de.json", begin=3, end=9)
+    names = ["xquad.en", "xquad.de"]
+    monkeypatch.setattr(data_cache, "task_names", lambda *_, **__: names)
+    flags = ["--split", "test", "--vocabulary", "bytes", "--data_dir", str(data_dir)]
+    flags += ["--file", "xquad/test=xquad/xquad.{language}.json", "--json"]
+    parser = argparse.ArgumentParser()
+    data_cache.add_parser(parser.add_subparsers())
+
+    def stores(folder):
+        args = parser.parse_args(["cache", "xquad", *flags, "--cache_dir", str(folder)])
+        assert args.run(args) == 0
+        said = capsys.readouterr()
+        made = {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.glob("*/test-*/*"))
+            if path.name != "card.json"  # tells when it was made
+        }
+        tasks = [row["task"] for row in json.loads(said.out)["caches"]]
+        return tasks, made, "2 processes" in said.err
+
+    alone = stores(tmp_path / "alone")
+    assert alone[0] == names
+    assert len(alone[1]) > 8
+    assert not alone[2]
+    monkeypatch.setattr(cache_processes, "WORTH", 1)
+    monkeypatch.setattr(cache_processes.os, "cpu_count", lambda: 2)
+    assert stores(tmp_path / "together") == (*alone[:2], True)
+    assert stores(tmp_path / "together") == alone  # what is there needs no process

@@ -18,12 +18,14 @@ imports the module that registers it.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from xtl_jax.cli import (
+    cache_processes,
     data_labelled,
     data_measures,
     mixture_settings,
@@ -92,9 +94,8 @@ def run(args: argparse.Namespace) -> int:
     asked = mixture_settings.asked(args)
     mixture = asked.named()
     encoder = data_labelled.reading(args, asked)
-    if encoder:
-        args.vocabulary = None  # of mT5
-    settings = task_settings.settings(args)
+    of_mt5 = {} if encoder is None else {"vocabulary": None}
+    settings = task_settings.settings(argparse.Namespace(**{**vars(args), **of_mt5}))
     if settings.vocabulary is None and encoder is None:
         raise UserError(
             "no vocabulary is given; pass --vocabulary (a SentencePiece model's path, "
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         list(mixture.members) if mixture else task_names(asked.task, module=args.module)
     )
     against = [name for given in args.against for name in task_names(given)]
-    rows = []
+    rows, jobs = [], []
     for name in names:
         if name in _registered(args.module):
             if encoder:
@@ -120,12 +121,13 @@ def run(args: argparse.Namespace) -> int:
                 args, name, settings, cache_dir=cache_dir, lengths=lengths
             )
             continue
-        for split in _splits(name, wanted=args.split, settings=settings):
-            rows.append(
-                data_labelled.cached(name, split, how=encoder)
-                if encoder
-                else _cached(name, split, settings, cache_dir, lengths=lengths)
-            )
+        jobs += [
+            (name, split)
+            for split in _splits(name, wanted=args.split, settings=settings)
+        ]
+    if jobs:
+        processes = cache_processes.count(jobs, settings=settings, cache_dir=cache_dir)
+        rows += cache_processes.rows(_maker, args, jobs, processes=processes)
     if not rows:
         raise UserError(
             f"nothing of {asked.task} is here; `xtl tasks {asked.task}` says how to "
@@ -234,23 +236,28 @@ def _splits(name: str, *, wanted: list[str], settings: TaskSettings) -> Iterable
     ]
 
 
-def _cached(
-    name: str,
-    split: str,
-    settings: TaskSettings,
-    cache_dir: str,
-    *,
-    lengths: Lengths | None,
-) -> dict[str, Any]:
-    from xtl_jax.cli import caching
+def _maker(args: argparse.Namespace) -> cache_processes.Make:
+    """Makes the store of a task's split, and says what is in it."""
+    from xtl_jax.data.features import Lengths
 
-    began = time.perf_counter()
-    store = caching.ensure_one(
-        name, split=split, settings=settings, cache_dir=cache_dir
-    )
-    return data_measures.measures(
-        store, lengths=lengths, seconds=time.perf_counter() - began
-    )
+    encoder = data_labelled.reading(args, mixture_settings.asked(args))
+    if encoder:
+        return functools.partial(data_labelled.cached, how=encoder)
+    settings = task_settings.settings(args)
+    lengths = Lengths.parse(args.lengths) if args.lengths else None
+
+    def make(name: str, split: str) -> dict[str, Any]:
+        from xtl_jax.cli import caching
+
+        began = time.perf_counter()
+        store = caching.ensure_one(
+            name, split=split, settings=settings, cache_dir=args.cache_dir
+        )
+        return data_measures.measures(
+            store, lengths=lengths, seconds=time.perf_counter() - began
+        )
+
+    return make
 
 
 def _external(

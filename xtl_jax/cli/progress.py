@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from xtl_jax.cli.screen import Console
 
+_bars = True  # are shown, on a terminal
+
 
 @functools.cache
 def stderr() -> Console:
@@ -30,6 +32,12 @@ def stderr() -> Console:
 def silence() -> None:
     """Show nothing more: where several hosts do the same, the first one shows it."""
     stderr().quiet = True
+
+
+def hide_bars() -> None:
+    """Show lines only: where several processes work for one command."""
+    global _bars
+    _bars = False
 
 
 def tell(message: str) -> None:
@@ -72,7 +80,7 @@ def _display(*columns: ProgressColumn) -> Progress:
         *columns,
         console=stderr(),
         transient=True,
-        disable=not stderr().is_terminal,
+        disable=not (_bars and stderr().is_terminal),
     )
 
 
