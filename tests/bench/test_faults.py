@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -131,3 +132,30 @@ def test_a_kind_that_is_none_is_refused(xtl, tmp_path):
     done = xtl("bench", "faults", f"--markdown_into={page}")
     assert done.code == 2
     assert "needs the marks" in done.err
+
+
+BESIDE = """
+import time
+from xtl_jax.bench import faults
+
+def waits():
+    time.sleep(100)
+    return 0
+
+try:
+    faults.side_by_side({"first": waits, "second": lambda: 3}, most=2)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_a_work_that_fails_ends_those_beside_it():
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,  # of 100 that the first would wait
+        check=True,
+    )
+    assert done.stdout == "second ended with 3\n"

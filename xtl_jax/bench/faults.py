@@ -33,7 +33,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 Program = Callable[[Sequence[str]], int]
@@ -104,10 +104,12 @@ class Child:
 
     Args:
         work: gives the exit code.
-        said: file of what it prints.
+        said: file of what it prints; None: it prints where this one does.
     """
 
-    def __init__(self, work: Callable[[], int], *, said: pathlib.Path) -> None:
+    def __init__(
+        self, work: Callable[[], int], *, said: pathlib.Path | None = None
+    ) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         self._code: int | None = None
@@ -144,13 +146,14 @@ class Child:
         self.wait(_PATIENCE)
 
 
-def _worked(work: Callable[[], int], said: pathlib.Path) -> int:
+def _worked(work: Callable[[], int], said: pathlib.Path | None) -> int:
     """In the child: no way leads from here back into the parent's work."""
     code = 1
     try:
-        file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
+        if said is not None:
+            file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
         code = work()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
@@ -160,6 +163,31 @@ def _worked(work: Callable[[], int], said: pathlib.Path) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
     return code
+
+
+def side_by_side(works: Mapping[str, Callable[[], int]], *, most: int) -> None:
+    """Each work in a process of its own, so many at one time.
+
+    Raises:
+        RuntimeError: one of them fails; the others are ended.
+    """
+    waiting, running = dict(works), dict[str, Child]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < most:
+                name = next(iter(waiting))
+                running[name] = Child(waiting.pop(name))
+            for name in [*running]:
+                code = running[name].poll()
+                if code is not None:
+                    del running[name]
+                if code:
+                    raise RuntimeError(f"{name} ended with {code}")
+            time.sleep(_LOOK)
+    finally:
+        for child in running.values():
+            child.send(signal.SIGTERM)
+            child.wait(_PATIENCE)
 
 
 class Campaign:

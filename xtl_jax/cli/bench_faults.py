@@ -6,13 +6,15 @@ xtl bench faults --trials 60 --markdown_into PAGE.md
 
 What a trial is, and what the columns count, is in `bench/faults.py`; the kinds of work
 are in `bench/fault_kinds.py`. It ends with 1 if any trial lost, doubled or changed a
-result; what those trials left is kept and named. A trial takes seconds of one core.
+result; what those trials left is kept and named. A trial takes seconds; each core has a
+kind of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import importlib
 import json
 import os
@@ -27,12 +29,15 @@ from xtl_jax.cli import pages
 from xtl_jax.errors import UserError, near
 
 if TYPE_CHECKING:
-    from xtl_jax.bench.faults import Trial
+    from xtl_jax.bench.faults import Kind, Trial
 
 HEAD = (
     *("work", "trials", "SIGKILL", "SIGTERM", "results of each", "lost", "duplicated"),
     *("different", "not gone on with", "bitwise equal"),
 )
+
+
+_FOUND = "trials.json"
 
 
 def add_parser(names: Any) -> None:
@@ -96,20 +101,33 @@ def _trials(
     if made.wait(600.0) != 0:
         raise RuntimeError((folder / "said.txt").read_text())
     importlib.import_module("jax")  # the settings above are read
-    campaign = faults.Campaign(
-        main.main, folder=folder, seed=seed, quiet=caching.quiet_import
-    )
-    found = []
-    for name, kind in fault_kinds.kinds(folder).items():
-        if name not in wanted:
-            continue
+
+    def tried(kind: Kind) -> int:
+        own = folder / kind.name
+        own.mkdir()
+        campaign = faults.Campaign(
+            main.main, folder=own, seed=seed, quiet=caching.quiet_import
+        )
         truth = campaign.truth(kind)
-        tell(f"{name}: undisturbed in {truth.seconds:.1f} s")
+        tell(f"{kind.name}: undisturbed in {truth.seconds:.1f} s")
         rows = []
         for number in range(trials):
             rows.append(campaign.trial(kind, number, truth=truth))
-            tell(f"{name} {number + 1} of {trials}: {_told(rows[-1], folder)}")
-        found.append((truth.results.total(), rows))
+            said = _told(rows[-1], own)
+            tell(f"{kind.name} {number + 1} of {trials}: {said}")
+        found = [truth.results.total(), [dataclasses.asdict(row) for row in rows]]
+        (own / _FOUND).write_text(json.dumps(found), encoding="utf-8")
+        return 0
+
+    kinds = {n: k for n, k in fault_kinds.kinds(folder).items() if n in wanted}
+    faults.side_by_side(
+        {name: functools.partial(tried, kind) for name, kind in kinds.items()},
+        most=os.cpu_count() or 1,
+    )
+    found = []
+    for name in kinds:
+        results, rows = json.loads((folder / name / _FOUND).read_text(encoding="utf-8"))
+        found.append((results, [faults.Trial(**row) for row in rows]))
     return found
 
 
