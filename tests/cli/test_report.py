@@ -112,7 +112,9 @@ def test_stale_scores_are_said(run_dir, fabricated, tmp_path, capsys):
 
 
 def _break(run_dir, name, text):
-    (run_dir / name).write_text(text, encoding="utf-8")
+    path = run_dir / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +150,30 @@ def _break(run_dir, name, text):
         (
             lambda run: _break(run, "predictions/mlqa.ar.jsonl", "{}\n"),
             ["mlqa.ar.jsonl", "line 1", "xtl predict"],
+        ),
+        (
+            lambda run: _break(run, "robustness/summary.json", "[]"),
+            ["robustness/summary.json must hold a JSON object", "xtl score"],
+        ),
+        (
+            lambda run: _break(run, "robustness/summary.json", '{"families": [1]}'),
+            ["run/robustness/summary.json is not what", "xtl score"],
+        ),
+        (
+            lambda run: _break(
+                run, "robustness/summary.json", '{"families": {"xnli": {"a": {}}}}'
+            ),
+            ["run/robustness/summary.json is not what", "'split'", "xtl score"],
+        ),
+        (
+            lambda run: _break(
+                run, "robustness/certified.json", '{"xnli": {"de": {"sigma": 1}}}'
+            ),
+            ["run/robustness/certified.json is not what", "'confidence'"],
+        ),
+        (
+            lambda run: (run / "scores/xnli.de.json").mkdir(),
+            ["xnli.de.json: cannot be read", "directory"],
         ),
         (
             lambda run: (run / "run.json").write_bytes(b'{"run": "\xff"}'),
