@@ -195,3 +195,5 @@ def test_a_folder_that_is_not_there_or_named_twice_is_an_error(run_dir, tmp_path
         call(tmp_path / "nowhere")
     with pytest.raises(UserError, match="given twice"):
         call(run_dir, run_dir)
+    with pytest.raises(UserError, match="at least one run directory; see `xtl report"):
+        report.write_report([], out=tmp_path)
