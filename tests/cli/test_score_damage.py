@@ -67,6 +67,10 @@ def put(run: pathlib.Path, name: str, changes: Sequence[Mapping[str, Any]]) -> N
             "it again with one --smoothing_sigma",
         ),
         (
+            {"xnli.de": [{}, {"references": ("0", "1")}]},
+            "xnli.de.jsonl: example '1': classification needs exactly one reference",
+        ),
+        (
             {"xnli.de": [{}], "world_text.de": [{}]},
             "world_text.de.jsonl: world_text has no metric, so it is not scored: move "
             "the file out of predictions/",

@@ -62,3 +62,22 @@ def test_a_run_directory_that_not_all_hosts_see_is_refused(tmp_path, monkeypatch
         run_files.claim_once(tmp_path / "run", new, defaults={})
     assert str(tmp_path / "run") in str(refused.value)
     assert "such as one in a bucket" in str(refused.value)
+
+
+class Silent:
+    """A channel on which every host agrees."""
+
+    def expect(self, name, *, seconds):
+        pass
+
+    def exchange(self, name, value=None, *, seconds=None):
+        return [value]
+
+
+def test_hosts_of_different_slices_are_told(monkeypatch):
+    from jax.experimental import multihost_utils
+
+    monkeypatch.setattr(multihost_utils, "process_allgather", lambda own: own + own)
+    says = r"have 16 devices together and JAX sees 8: .* all hosts of one slice, or of"
+    with pytest.raises(UserError, match=says):
+        hosts._add_up(Silent())
