@@ -117,6 +117,11 @@ def _break(run_dir, name, text):
     path.write_text(text, encoding="utf-8")
 
 
+def _change(run_dir, name, **fields):
+    document = json.loads((run_dir / name).read_text(encoding="utf-8"))
+    _break(run_dir, name, json.dumps(document | fields))
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -138,6 +143,10 @@ def _break(run_dir, name, text):
         (
             lambda run: _break(run, "scores/mlqa.ar.json", "[1]"),
             ["mlqa.ar.json", "xtl score"],
+        ),
+        (
+            lambda run: _change(run, "scores/mlqa.ar.json", values={}),
+            ["mlqa.ar.json has no value for its primary metric 'f1'", "xtl score"],
         ),
         (
             lambda run: _break(run, "scores/summary.json", '{"families": {"a": 1}}'),
