@@ -95,7 +95,7 @@ def test_what_is_no_run_is_refused(xtl, tmp_path):
     assert f"{tmp_path} holds no run.json: give the run directory" in done.err
 
 
-def test_a_threshold_is_tuned_for_each_layer(xtl, copied, world_data, tmp_path):
+def test_a_threshold_is_tuned_for_each_layer(xtl, copied, tmp_path):
     """Of BUCC's dev, scored like `xtl predict` and `xtl score` do one layer."""
     folder = tmp_path / "data" / "bucc2018"
     folder.mkdir(parents=True)
@@ -111,8 +111,3 @@ def test_a_threshold_is_tuned_for_each_layer(xtl, copied, world_data, tmp_path):
         assert xtl("predict", copied, *layer, *flags).code == 0
         score = json.loads(xtl("score", copied, "--json").out)["scores"]["bucc.de"]
         assert row["scores"] == {"de": score["values"]["f1"]}
-    (folder.parent / "world").symlink_to(world_data / "world")
-    both = ("--task", "bucc.de", "--task", "world_retrieval.sw")
-    done = xtl("layers", copied, *both, *flags)
-    assert done.code == 2
-    assert "bucc, world_retrieval have different metrics: give tasks of" in done.err
