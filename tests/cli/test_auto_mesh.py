@@ -72,6 +72,21 @@ def test_rows_that_are_predicted_divide_too():
         _chosen(MeshConfig(auto=True, slices=3))
 
 
+@pytest.mark.parametrize("said", [(4, 2, 1), (0, 0, 0)])
+def test_all_hosts_take_what_the_first_says(monkeypatch, said):
+    import jax
+    from jax.experimental import multihost_utils
+
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    monkeypatch.setattr(multihost_utils, "broadcast_one_to_all", lambda sizes: said)
+    if any(said):
+        assert _chosen() == MeshConfig(data=4, fsdp=2)
+        return
+    with pytest.raises(UserError, match="the first host found no mesh, and says why"):
+        _chosen()
+
+
 def test_on_a_tpu_the_planner_is_asked(monkeypatch, capfd, tmp_path):
     asked = []
 

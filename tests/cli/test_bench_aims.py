@@ -73,17 +73,26 @@ def test_the_feed_has_two_names():
 
 
 @pytest.mark.parametrize(
-    "given",
+    ("given", "says"),
     [
-        ["train", "--rounds", "0"],
-        ["train", "--model", "mt5_smal"],
-        ["infer", "--examples", "0"],
-        ["start", "--model", "e5_small"],
+        ("train --rounds=0", "--rounds must be at least 1, got 0"),
+        ("train --model=mt5_smal", "--model=mt5_smal: no such shape; near: mt5_small"),
+        ("infer --examples=0", "--examples must be at least 1, got 0"),
+        ("start --model=e5_small", "--model=e5_small: no such shape"),
+        ("start --batch_size=0", "--batch_size must be at least 1, got 0"),
+        ("feed --examples=0", "--examples must be at least 1, got 0"),
+        ("data --batches=-3", "--batches must be at least 1, got -3"),
+        ("faults --trials=0", "--trials must be at least 1, got 0"),
+        ("faults --kinds=trian", "--kinds: no kind 'trian'; near: train; there are"),
+        ("fuzz --minutes=0", "--minutes must be more than 0, got 0"),
+        ("fuzz --only=ginn", "--only: no reader 'ginn'; near: gin"),
+        ("power --studies=1", "--studies=1: at least 2 are needed"),
+        ("faults --markdown_into=no.md", "--markdown_into=no.md: there is no such"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(given, capsys):
-    assert main.main(["bench", *given]) == 2
-    assert "xtl bench: --" in capsys.readouterr().err
+def test_what_cannot_be_measured_is_refused(given, says, capsys):
+    assert main.main(["bench", *given.split()]) == 2
+    assert f"xtl bench: {says}" in capsys.readouterr().err
 
 
 def test_what_is_compiled_is_what_was_aimed_at():

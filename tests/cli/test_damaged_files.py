@@ -31,6 +31,14 @@ def _half_a_character(data):
     return data.replace(b'"prediction": "Ada"', b'"prediction": "A\\ud83d"')
 
 
+def _no_rows(data):
+    return _json(json.loads(data) | {"rows": {}})
+
+
+def _of_text(data):
+    return data.replace(b">mlqa.de", b">world_text.de")
+
+
 EXPECTED, SAID = "predictions/expected.json", "predictions/mlqa.de.jsonl"
 CASES = {  # reader, file, its content or what is done to it, what is said
     "gin nested deep": ("gin", "a.gin", b"TRAIN_STEPS = " + DEEP, "nested too deep"),
@@ -58,6 +66,23 @@ CASES = {  # reader, file, its content or what is done to it, what is said
         *("study", "stages/b/scores/mlqa.de.json", b'{"shares_percent": 3}'),
         "mlqa.de.json is not what",
     ),
+    "items of another task": (
+        *("study", "stages/b/items/xnli.de.json", b"{}"),
+        "items/xnli.de.json is of xnli, its stage scores mlqa",
+    ),
+    "no items": (
+        *("study", "stages/b/items/mlqa.de.json", _no_rows),
+        "mlqa.de.json has no item: delete the stage and run it again",
+    ),
+    "no clean items": (
+        *("study", "stages/b/items/mlqa.de.json", None),
+        "stages/b is done and has no clean items: delete the folder",
+    ),
+    "a target that is not scored": (
+        *("study", "study.json", _of_text),
+        "study.json: target squad_v1>world_text.de: world_text has no metric",
+    ),
+    "gin value": ("gin", "a.gin", b"TRAIN_STEPS = -1", "a.gin: these settings have no"),
     "study gin": ("study gin", "s/study.gin", b"\xff", "study.gin is not UTF-8"),
     "launch": ("launch record", "run.json", b"\xff", "run.json is damaged"),
     "ids": (
@@ -90,7 +115,9 @@ def test_it_is_one_message_that_names_the_file(tmp_path, case):
     reader = fuzz_readers.make(name, made)
     files = dict(reader.files)
     files[file] = content(files[file]) if callable(content) else content
-    assert files[file] != reader.files[file]
+    assert files[file] != reader.files.get(file)
+    if files[file] is None:
+        del files[file]
     for path, data in files.items():
         (tmp_path / "it" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "it" / path).write_bytes(data)

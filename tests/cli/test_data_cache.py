@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from xtl_jax.cli import cache_processes, data_cache
+from xtl_jax.cli import cache_processes, data_cache, main
 from xtl_jax.data import store
 from xtl_jax.errors import UserError
 
@@ -126,7 +126,9 @@ def test_a_second_call_makes_nothing_anew(cache):
     assert second[0]["seconds"] < 1
 
 
-def test_a_seqio_task_of_ones_own_is_cached_by_name(cache, tmp_path, monkeypatch):
+def test_a_seqio_task_of_ones_own_is_cached_by_name(
+    cache, tmp_path, monkeypatch, capsys
+):
     (tmp_path / "own_tasks_for_a_test.py").write_text(
         """
 import functools
@@ -137,12 +139,14 @@ def dataset(split, shuffle_files, seed=None):
     return tf.data.Dataset.from_tensor_slices({"inputs": ["a b"], "targets": ["c"]})
 
 features = {n: seqio.Feature(seqio.ByteVocabulary(100)) for n in ("inputs", "targets")}
-seqio.TaskRegistry.add(
-    "own_task_for_a_test",
-    source=seqio.FunctionDataSource(dataset, splits=["validation"]),
-    preprocessors=[seqio.preprocessors.tokenize, seqio.preprocessors.append_eos],
-    output_features=features,
-)
+others = {n: seqio.Feature(seqio.ByteVocabulary(0)) for n in ("inputs", "targets")}
+for name, found in (("own_task_for_a_test", features), ("of_other_ids", others)):
+    seqio.TaskRegistry.add(
+        name,
+        source=seqio.FunctionDataSource(dataset, splits=["validation"]),
+        preprocessors=[seqio.preprocessors.tokenize, seqio.preprocessors.append_eos],
+        output_features=found,
+    )
 """
     )
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -152,6 +156,13 @@ seqio.TaskRegistry.add(
     assert opened.tokens("inputs", 0).tolist() == [100, 35, 101, 1]
     assert opened.meta(0)["inputs"] == "a b"
     assert opened.meta(0)["references"] == ["c"]
+    with pytest.raises(UserError, match=r"of_other_ids: its .* of 259 ids, .* 359"):
+        cache("of_other_ids", *flags[1:])
+    encoder = ("--gin_file=models/encoder_tiny.gin", "--vocabulary=bytes")
+    assert main.main(["data", "cache", *flags, *encoder]) == 2
+    assert "an encoder needs labels; give the --gin_file of an mT5" in (
+        capsys.readouterr().err
+    )
 
 
 def test_an_unknown_name_names_the_near_ones(cache):

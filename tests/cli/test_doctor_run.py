@@ -175,6 +175,12 @@ def test_a_folder_that_is_none_of_ours_is_refused(xtl, tmp_path, folder, said):
     assert said in done.err
 
 
+def test_what_is_mended_is_a_folder(xtl):
+    done = xtl("doctor", "--fix")
+    assert done.code == 2
+    assert "--fix mends a folder: give the folder, too" in done.err
+
+
 def test_versions_that_are_others_now_are_noted(run_dir):
     path = pathlib.Path(run_dir) / "run.json"
     document = json.loads(path.read_text())

@@ -13,6 +13,7 @@ from xtl_tasks import catalog
 
 from xtl_jax.cli import labelled_caching
 from xtl_jax.data import encoder_vocabulary
+from xtl_jax.data import store as token_stores
 from xtl_jax.errors import UserError
 
 BYTES = encoder_vocabulary.load("bytes")
@@ -154,6 +155,16 @@ def test_labels_come_from_the_cache_where_the_rows_are_not_here(ccg):
     dev = ensure("ccg", ccg, split="validation")
     bare = dataclasses.replace(ccg, data_dir="", files={})
     assert ensure("ccg", bare, split="validation").folder == dev.folder
+
+
+def test_caches_of_other_tags_are_no_source_of_labels(ccg, tmp_path):
+    bare = dataclasses.replace(ccg, data_dir="", files={})
+    rows = [{"inputs": [0, 2], "targets": [0, -1]}]
+    for number, tags in enumerate((["N"], ["N", "NP/N"], []), start=1):
+        folder = tmp_path / "cache" / "ccg" / f"train-{number}"
+        token_stores.write(folder, rows, {"task": "ccg", "labels": tags})
+    with pytest.raises(UserError, match=r"caches of ccg in .*cache have different"):
+        labelled_caching.labels_of(catalog.family("ccg"), run=bare)
 
 
 def test_without_training_rows_a_store_can_still_be_scored(ccg):

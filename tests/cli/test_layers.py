@@ -89,6 +89,12 @@ def test_what_cannot_be_swept_is_refused(xtl, copied, flags, says):
     assert says in done.err
 
 
+def test_what_is_no_run_is_refused(xtl, tmp_path):
+    done = xtl("layers", tmp_path, "--task", "world_retrieval.sw")
+    assert done.code == 2
+    assert f"{tmp_path} holds no run.json: give the run directory" in done.err
+
+
 def test_a_threshold_is_tuned_for_each_layer(xtl, copied, tmp_path):
     """Of BUCC's dev, scored like `xtl predict` and `xtl score` do one layer."""
     folder = tmp_path / "data" / "bucc2018"

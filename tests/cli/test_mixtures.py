@@ -232,6 +232,7 @@ def test_all_tasks_of_a_mixture_are_cached(xtl, two, data_flags):
         (["data", "show", "xnli_translate_train", "--gin.MixtureConfig.rates="
           "proportional"], "is not known: give --vocabulary and its data"),
         (["data", "show", "intermediate_all", "--steps=0"], "must be 1 or more"),
+        (["data", "cache", "squad_v1"], "no vocabulary is given; pass --vocabulary"),
         (["data", "show", "mlqa_all"], "mlqa.ar has no split 'train'"),
         (["data", "show", "mlqa_all", "--gin.RunConfig.task=mnli"], "give one of them"),
         (["data", "show", "intermediate_all", "--gin.MixtureConfig.rates=varying"],

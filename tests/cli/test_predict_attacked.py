@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import shutil
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -18,12 +19,21 @@ from etils import epath
 from flax import linen as nn
 from xtl_tasks import catalog
 
+from xtl_jax.attacks import named
 from xtl_jax.checkpoint import names, ours
-from xtl_jax.cli import attacked_encoder, attacked_text, caching, labelled_caching
+from xtl_jax.cli import (
+    attacked_encoder,
+    attacked_text,
+    caching,
+    labelled_caching,
+    predict_attacked,
+    predict_sets,
+)
 from xtl_jax.cli.predict_answers import Predictor
 from xtl_jax.cli.predict_labelled import Labeller
 from xtl_jax.data import encoder_vocabulary
 from xtl_jax.data import vocabulary as vocabularies
+from xtl_jax.errors import UserError
 from xtl_jax.infer import records
 from xtl_jax.model import encoder
 from xtl_jax.model.encoder_sizes import EncoderConfig, Head
@@ -257,6 +267,34 @@ def test_rows_in_memory_are_those_of_the_cache(tmp_path, world_data, task, head)
             made.tokens("inputs", index), cached.tokens("inputs", index)
         )
         assert made.meta(index)["references"] == cached.meta(index)["references"]
+
+
+def test_rows_that_are_not_those_of_the_cache_are_not_attacked(tmp_path, world_data):
+    run = _run(tmp_path, world_data, head="mnli")
+    family, language = catalog.find("world_nli.sw")
+    other = SimpleNamespace(card={}, meta=lambda row: {"id": "another"})
+    by = Labeller(run, CONFIG, {}, PIECES, lambda rows: rows)
+    each = predict_sets.Wanted(family, language, "test", other, 1)
+    with pytest.raises(UserError, match=r"world_nli\.sw: the rows of its test file"):
+        predict_attacked.Attacker(by).attack(
+            each, named.parse("upper_case"), record=records.Record
+        )
+
+
+def test_a_trigger_is_found_on_other_rows_than_it_is_tried_on(tmp_path, world_data):
+    name = "world/nli/sw.test.tsv"
+    (tmp_path / name).parent.mkdir(parents=True)
+    shutil.copy(world_data / name, tmp_path / name)
+    run = _run(tmp_path, tmp_path, head="mnli")
+    family, language = catalog.find("world_nli.sw")
+    rows = _rows(family, language, run)
+    clean = SimpleNamespace(card={}, meta=lambda row: {"id": rows[row].id})
+    by = Labeller(run, CONFIG, {}, PIECES, lambda rows: rows)
+    each = predict_sets.Wanted(family, language, "test", clean, len(rows))
+    with pytest.raises(UserError, match=r"no other split is here: give fewer --exam"):
+        predict_attacked.Attacker(by).attack(
+            each, named.parse("universal_trigger"), record=records.Record
+        )
 
 
 @pytest.mark.parametrize("task", ["world_nli.sw", "world_qa.ar", "world_tagging.hi"])

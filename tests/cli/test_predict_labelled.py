@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from types import SimpleNamespace
@@ -436,6 +437,22 @@ def test_windows_that_do_not_follow_each_other_are_an_error(tmp_path, monkeypatc
     with pytest.raises(UserError, match="'7': a window begins with word 2, the ones"):
         predict_labelled.answer(
             *(catalog.family("udpos"), split), by=_labeller(tmp_path), examples=1
+        )
+
+
+@pytest.mark.parametrize(
+    ("move", "says"),
+    [
+        (None, r"smoothing_sigma=0\.5 certifies .*, and udpos is .* head for tagging"),
+        (lambda numbers, ids: ids, r"smoothing_sigma and an attack .*: leave one out"),
+    ],
+)
+def test_a_vote_under_noise_is_of_classes_alone(tmp_path, move, says):
+    by = _labeller(tmp_path)
+    by = by._replace(run=dataclasses.replace(by.run, smoothing_sigma=0.5))
+    with pytest.raises(UserError, match=says):
+        predict_labelled.answer(
+            *(catalog.family("udpos"), None), by=by, examples=1, move=move
         )
 
 

@@ -112,7 +112,14 @@ def test_stale_scores_are_said(run_dir, fabricated, tmp_path, capsys):
 
 
 def _break(run_dir, name, text):
-    (run_dir / name).write_text(text, encoding="utf-8")
+    path = run_dir / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _change(run_dir, name, **fields):
+    document = json.loads((run_dir / name).read_text(encoding="utf-8"))
+    _break(run_dir, name, json.dumps(document | fields))
 
 
 @pytest.mark.parametrize(
@@ -138,6 +145,10 @@ def _break(run_dir, name, text):
             ["mlqa.ar.json", "xtl score"],
         ),
         (
+            lambda run: _change(run, "scores/mlqa.ar.json", values={}),
+            ["mlqa.ar.json has no value for its primary metric 'f1'", "xtl score"],
+        ),
+        (
             lambda run: _break(run, "scores/summary.json", '{"families": {"a": 1}}'),
             ["summary.json", "xtl score"],
         ),
@@ -148,6 +159,30 @@ def _break(run_dir, name, text):
         (
             lambda run: _break(run, "predictions/mlqa.ar.jsonl", "{}\n"),
             ["mlqa.ar.jsonl", "line 1", "xtl predict"],
+        ),
+        (
+            lambda run: _break(run, "robustness/summary.json", "[]"),
+            ["robustness/summary.json must hold a JSON object", "xtl score"],
+        ),
+        (
+            lambda run: _break(run, "robustness/summary.json", '{"families": [1]}'),
+            ["run/robustness/summary.json is not what", "xtl score"],
+        ),
+        (
+            lambda run: _break(
+                run, "robustness/summary.json", '{"families": {"xnli": {"a": {}}}}'
+            ),
+            ["run/robustness/summary.json is not what", "'split'", "xtl score"],
+        ),
+        (
+            lambda run: _break(
+                run, "robustness/certified.json", '{"xnli": {"de": {"sigma": 1}}}'
+            ),
+            ["run/robustness/certified.json is not what", "'confidence'"],
+        ),
+        (
+            lambda run: (run / "scores/xnli.de.json").mkdir(),
+            ["xnli.de.json: cannot be read", "directory"],
         ),
         (
             lambda run: (run / "run.json").write_bytes(b'{"run": "\xff"}'),
@@ -169,3 +204,5 @@ def test_a_folder_that_is_not_there_or_named_twice_is_an_error(run_dir, tmp_path
         call(tmp_path / "nowhere")
     with pytest.raises(UserError, match="given twice"):
         call(run_dir, run_dir)
+    with pytest.raises(UserError, match="at least one run directory; see `xtl report"):
+        report.write_report([], out=tmp_path)

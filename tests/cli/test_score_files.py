@@ -252,6 +252,8 @@ def test_illegal_labels_are_counted(xtl, tmp_path, score):
         ("bucc.de", "", "", "holds no pair"),
         ("tatoeba.de", "", "", "holds no label"),
         ("mewslix.de", "[]", "{}", "must be one object"),
+        ("mewslix.de", "{}", "{}", "holds no example, so there is nothing to score"),
+        ("mlqa.de", '{"data": []}', "{}", "holds no question, so there is nothing"),
         ("udpos.de", "\n", "\n", "nothing to score"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
 import contextlib
 import dataclasses
@@ -326,6 +327,12 @@ def test_hosts_that_are_one_are_refused(place, xtl, tmp_path, monkeypatch):
     done = xtl(*_run(place, tmp_path / "study"))
     assert done.code == 2
     assert "2 hosts were started as one" in done.err
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"pip install 'xtl_jax\[ray\]'; or take"):
+        study_ray.work(argparse.Namespace(), None, shown=None)
 
 
 def test_a_stage_needs_resources_that_have_a_name_and_an_amount():

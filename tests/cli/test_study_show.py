@@ -173,7 +173,33 @@ BAD = {
         ["study", "show", "task_order", "--gin.StudyConfig.topology=v5e:2x3"],
         "v5e",
     ),
-}
+    "mesh": (
+        [*("study", "show", "task_order", "--gin.StudyConfig.topology=v5e:2x2"),
+         "--gin.MeshConfig.data=3"],
+        "v5e:2x2 has 4 devices and the mesh of the study's model_files has 3 x 1 x 1",
+    ),
+    "stage": (
+        ["study", "show", "task_order", "--gin.RunConfig.batch_size=0"],
+        "': RunConfig.batch_size must be a whole number of at least 1, got 0",
+    ),
+    "order": (
+        ["study", "show", "task_order", "--gin.StudyConfig.orders=togethr"],
+        "varying, got 'togethr'; near: together",
+    ),
+    "workers": (
+        ["study", "run", "task_order", "--study_dir=no", "--workers=0"],
+        "--workers must be at least 1, got 0",
+    ),
+    "resamples": (
+        ["study", "report", "task_order", "--study_dir=no", "--resamples=1"],
+        "--resamples must be at least 2, got 1",
+    ),
+    "likeness": (
+        [*("study", "similarity", "task_order", "--cache_dir=no"),
+         "--gin.StudyConfig.targets=>world_retrieval"],
+        "study 'task_order' has 3 tasks and 0 targets that train on anything",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 
 import jax
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 import xtl_jax
 from xtl_jax.checkpoint import store
+from xtl_jax.cli import train_labels
+from xtl_jax.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("compiled_once", "optax_promotes")
 
@@ -149,6 +152,15 @@ def test_lora_trains_factors_and_the_whole_head(xtl, flags, trained, tmp_path):
     for path, moves in ((query, True), (mlp, False), (head, True)):
         before, after = (_at(model.params, path) for model in (old, new))
         assert bool((before != after).any()) is moves, path
+
+
+def test_a_head_of_other_labels_is_not_shared():
+    stores = {
+        f"world_tagging.{language}": types.SimpleNamespace(card={"labels": labels})
+        for language, labels in (("en", ["N", "V"]), ("de", ["N", "V", "X"]))
+    }
+    with pytest.raises(UserError, match=r"world_tagging\.de .* 3 of them, not 2"):
+        train_labels.heads_of(stores, layers="last")
 
 
 @pytest.mark.parametrize(

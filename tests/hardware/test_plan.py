@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -14,6 +15,7 @@ from xtl_jax.hardware.plan import GIB
 from xtl_jax.hardware.programs import Job
 from xtl_jax.model.encoder_sizes import EncoderConfig, Head
 from xtl_jax.model.sizes import ModelConfig
+from xtl_jax.train import sharding
 from xtl_jax.train.config import MeshConfig, RunConfig
 
 MODEL = ModelConfig(
@@ -135,6 +137,20 @@ def test_what_is_no_slice_is_refused_before_anything_is_compiled(fake):
     with pytest.raises(UserError, match="no TPU slice 'v4:3x3x3'"):
         plan.make(dataclasses.replace(JOB, topology="v4:3x3x3"), cache=None)
     assert not fake.asked
+
+
+def test_what_the_compiler_refuses_is_told_as_it_says_it(monkeypatch):
+    said = subprocess.CompletedProcess([], 0, 'warning\n{"refused": "no v9"}\n', "")
+    monkeypatch.setattr(compiler, "installed", lambda: True)
+    monkeypatch.setattr(subprocess, "run", lambda *words, **settings: said)
+    with pytest.raises(UserError, match=r"^no v9$"):
+        compiler.compile_apart({}, seconds=1.0)
+
+
+def test_a_model_that_does_not_divide_over_a_mesh_is_not_predicted_with():
+    job = dataclasses.replace(JOB, program="predict")
+    with pytest.raises(UserError, match=r"heads=4 .*\.model=8; model may be 1, 2"):
+        programs.lower(job, sharding.mesh(MeshConfig(model=8)))
 
 
 def test_without_the_compiler_the_extra_is_named(monkeypatch):

@@ -192,3 +192,12 @@ def test_classes_are_named_as_the_family_names_them():
     turned = Head(name="mnli", kind="classification", labels=WORDS[::-1])
     assert label.class_names(mnli, turned) == WORDS[::-1]
     assert label.class_names(catalog.family("udpos"), TAGS) == TAGS.labels
+
+
+@pytest.mark.parametrize("head", [NLI, TAGS], ids=lambda head: head.kind)
+def test_a_model_that_says_nan_has_no_answers(params, head, tmp_path):
+    split = _store(tmp_path, head.kind, _rows(head.kind, _texts([3])))
+    broken = jax.tree.map(lambda array: array * np.nan, params)
+    says = f"head '{head.name}' says nothing finite of row 0: .* --dtype float32"
+    with pytest.raises(UserError, match=says):
+        _label(broken, split, head)

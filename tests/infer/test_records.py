@@ -122,6 +122,8 @@ def test_missing_and_empty_files_are_refused(path):
     with pytest.raises(UserError, match="no such prediction file"):
         records.read(path)
     refused(path, "", "the file is empty")
+    with pytest.raises(UserError, match=f"{path.parent}: cannot be read .*directory"):
+        records.read(path.parent)
 
 
 def test_the_first_is_read_alone(path):

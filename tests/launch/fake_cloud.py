@@ -12,6 +12,7 @@ Called under those names, it replays `script.json` of the folder FAKE_CLOUD:
     unlisted  the bucket does not tell what is in it
     undeletable   how many deletions fail
     labels    of a TPU that is there from the beginning
+    refuses   words of a command, such as "cp", that the user has no right to
 
 All calls are kept in `calls.jsonl`, and what exists in `state.json`.
 """
@@ -67,6 +68,8 @@ def answer(program, words, script, state):
         if word.startswith("--")
     )
     plain = [word for word in words if not word.startswith("--")]
+    if set(plain) & set(script.get("refuses", ())):
+        raise Answer(1, err="ERROR: (gcloud) PERMISSION_DENIED: not you\n")
     if program == "kubectl":
         look(script, state, "jobset")
     if "get-credentials" in plain:

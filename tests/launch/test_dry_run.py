@@ -118,6 +118,8 @@ def test_another_command_of_xtl_is_run_as_it_is(dry_run):
         (("--backend=xpk", "--cluster="), "needs --cluster"),
         (("--backend=xpk", "--reserved"), "--reserved with xpk needs --reservation"),
         (("--reservation=ours",), "--reservation needs --reserved"),
+        (("--backend=tpu-vm", "--slices=2"), "--slices=2: tpu-vm makes single slices"),
+        (("--backend=tpu-vm", "--flex-start"), "flex-start to queued requests only"),
         (("--zone=",), "--zone is missing; v5e was offered in us-central1-a, "),
         (("--bucket=bucket",), "must be gs://NAME"),
         (("--name=XXL",), "must begin with a small letter"),

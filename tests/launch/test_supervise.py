@@ -434,6 +434,40 @@ def test_no_gcloud_is_a_message(launch, monkeypatch, tmp_path):
     assert "gcloud is not installed here" in done.err
 
 
+@pytest.mark.parametrize(
+    ("refuses", "flags", "says"),
+    [
+        ("cp", (), "gcloud storage cp --no-clobber "),
+        ("get-credentials", XPK, "gcloud container clusters get-credentials pods "),
+    ],
+)
+def test_what_the_cloud_refuses_is_told_before_a_tpu_is_made(
+    cloud, launch, refuses, flags, says
+):
+    cloud.replay(lives=[["ACTIVE"]], refuses=[refuses])
+    done = launch("run", *flags)
+    assert done.code == 2
+    assert f"xtl launch: {says}" in done.err
+    assert "has failed: ERROR: (gcloud) PERMISSION_DENIED: not you" in done.err
+    assert "mend that and give the same command again" in done.err
+    assert _nothing_is_left(cloud)
+
+
+def test_logs_need_a_command_that_was_started(cloud, launch, xtl):
+    assert launch("create", words=()).code == 0
+    refused = xtl("launch", "logs", "--name=job")
+    assert refused.code == 2
+    assert "job has not been started yet; `run` starts it" in refused.err
+
+
+def test_the_logs_of_a_workload_are_followed_with_kubectl(cloud, launch, xtl):
+    cloud.replay(lives=[["RUNNING", "Failed"]], exits={"1": {"0-0": 2}})
+    assert launch("run", *XPK).code == 2
+    refused = xtl("launch", "logs", "--name=job", "--follow")
+    assert refused.code == 2
+    assert "--follow: xpk has no ssh; `kubectl logs --follow` shows" in refused.err
+
+
 def _until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():

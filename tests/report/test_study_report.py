@@ -528,6 +528,14 @@ def test_items_of_another_metric_are_refused(study):
         items(document, metric=metric, source="x")
 
 
+def test_an_attack_on_what_was_not_scored_clean_is_refused(made, declared, tmp_path):
+    folder = made.write(tmp_path, declared, effect=strong, items=4)
+    min(folder.glob("stages/*/items/world_qa.sw.json")).unlink()
+    study = study_results.read(folder, name="number_of_tasks", scale="world")
+    with pytest.raises(UserError, match=r"seed \d: sw was scored under attack and not"):
+        analyse(study, resamples=2)
+
+
 def test_text_of_a_study_cannot_act(made, declared, tmp_path):
     document = json.loads(json.dumps(declared))
     document["study"]["question"] = "<script>alert(1)</script>\u202e?"

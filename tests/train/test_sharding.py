@@ -164,6 +164,13 @@ def test_what_does_not_divide_is_refused_with_what_would(toy, mesh, fields, mess
         sharding.check(sharding.mesh(mesh), toy, **{"microbatches": 1, **fields})
 
 
+@pytest.mark.parametrize(("rows", "near"), [(6, "4 and 8"), (3, "4 and more")])
+def test_rows_of_prediction_divide_over_the_mesh_too(rows, near):
+    name = "RunConfig.predict_batch_size"
+    with pytest.raises(UserError, match=rf"{name}={rows} .* 4 batch .* are {near}$"):
+        sharding.check_rows(sharding.mesh(CUBE), rows, name=name)
+
+
 def test_a_mesh_must_fit_the_devices():
     assert sharding.mesh(MeshConfig(model=2)).shape == {
         "data": 4,

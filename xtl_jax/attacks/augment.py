@@ -29,6 +29,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from xtl_jax import fields
 from xtl_jax.attacks import named, sentences
 from xtl_jax.attacks.attack import NOTHING, Resources
 from xtl_jax.attacks.named import Named
@@ -73,11 +74,11 @@ def augmentation(
         UserError: an unknown attack, a search, a probe, or one that needs other sets; a
             share outside of [0, 1].
     """
-    if isinstance(share, bool) or not isinstance(share, (int, float)):
-        share = -1.0
-    if not 0.0 <= share <= 1.0:
-        raise UserError("RunConfig.augmentation_share must be a number in [0, 1]")
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+    if not fields.is_number(share) or not 0.0 <= share <= 1.0:
+        raise UserError(
+            f"RunConfig.augmentation_share must be a number in [0, 1], got {share!r}"
+        )
+    if not fields.is_whole(seed, least=0):
         raise UserError(
             f"RunConfig.augmentation_seed must be a whole number of at least 0, got "
             f"{seed!r}"

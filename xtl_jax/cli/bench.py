@@ -64,8 +64,9 @@ def add_parser(subparsers: Any) -> None:
 
 def run_feed(args: argparse.Namespace) -> int:
     """Measure the feed and print what came out."""
-    if args.examples < 1 or args.batches < 1:
-        raise UserError("--examples and --batches must be at least 1")
+    for name in ("examples", "batches"):
+        if getattr(args, name) < 1:
+            raise UserError(f"--{name} must be at least 1, got {getattr(args, name)}")
     document = {
         "machine": machine(),
         **feed(examples=args.examples, batches=args.batches),

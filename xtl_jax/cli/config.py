@@ -423,7 +423,9 @@ def read(path: pathlib.Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error})") from None
+        raise UserError(
+            f"{path} is not UTF-8 text ({error}); save the file as UTF-8"
+        ) from None
 
 
 def _plain(value: Any) -> Any:

@@ -77,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"--data_dir {data_dir}: {error.strerror}") from None
+        raise UserError(
+            f"--data_dir {data_dir}: {error.strerror}; give another folder"
+        ) from None
     files, problems = _fetch_all(wanted, data_dir)
     rows = _count(wanted, data_dir, problems)
     document = {

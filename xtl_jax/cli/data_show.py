@@ -104,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
         ]
     if not shown:
         raise UserError(
-            f"{family.task_name(language)}/{split} has no example number {args.skip}"
+            f"{family.task_name(language)}/{split} has no example number {args.skip}; "
+            "give a smaller --skip"
         )
     source = loading.find_source(family, language, split=split, settings=settings)
     document = {

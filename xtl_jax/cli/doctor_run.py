@@ -60,7 +60,7 @@ def examine(folder: str) -> Seen:
     """
     place = pathlib.Path(storage.on_disk(folder, what="RUN_DIR"))
     if not place.is_dir():
-        raise UserError(f"{place}: no such folder")
+        raise UserError(f"{place}: no such folder; check the path")
     from xtl_jax.infer import records
 
     if (place / "study.json").exists():

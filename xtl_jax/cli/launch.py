@@ -238,9 +238,12 @@ def _logs(job: Job, memory: Memory, *, host: str, follow: bool) -> int:
     from xtl_jax.launcher import backends, commands
 
     if not memory.attempt:
-        raise UserError(f"{job.name} has not been started yet; see `status`")
+        raise UserError(f"{job.name} has not been started yet; `run` starts it")
     if follow and not backends.find(job).has_ssh:
-        raise UserError(f"--follow with {job.backend}: kubectl logs --follow")
+        raise UserError(
+            f"--follow: {job.backend} has no ssh; `kubectl logs --follow` shows the "
+            "logs of a pod as they come"
+        )
     command = (
         commands.follow(job, memory.attempt, host="0-0" if host == "*" else host)
         if follow
@@ -293,7 +296,7 @@ def _job(
 
     for flag in ("tpu", "bucket", "max_cost"):
         if getattr(arguments, flag) is None:
-            raise UserError(f"--{flag} is missing")
+            raise UserError(f"--{flag} is missing; see `xtl launch --help`")
     capacity: prices.Capacity = "on-demand"
     for flag in ("spot", "reserved", "flex_start"):
         if getattr(arguments, flag):

@@ -81,9 +81,7 @@ def ship(job: Job, shipment: Shipment, *, folder: pathlib.Path) -> None:
     """
     shipment.write(folder, commands.shipped(job))
     for command in commands.ship(job, files=str(folder)):
-        done = run(command)
-        if done.code:
-            raise UserError(f"{command.text()} has failed: {done.err.strip()}")
+        _must(command)
 
 
 def connect(job: Job) -> None:
@@ -93,9 +91,17 @@ def connect(job: Job) -> None:
         UserError: it was refused.
     """
     for command in backends.find(job).connect(job):
-        done = run(command)
-        if done.code:
-            raise UserError(f"{command.text()} has failed: {done.err.strip()}")
+        _must(command)
+
+
+def _must(command: Command) -> None:
+    """Run what nothing goes on without."""
+    done = run(command)
+    if done.code:
+        raise UserError(
+            f"{command.text()} has failed: {done.err.strip()}; mend that and give the "
+            "same command again"
+        )
 
 
 def look(job: Job, memory: Memory) -> Seen:

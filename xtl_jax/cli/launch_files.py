@@ -202,7 +202,7 @@ def _lock(given: str) -> str:
     if given:
         path = pathlib.Path(given)
         if not path.is_file():
-            raise UserError(f"--lock={given}: no such file")
+            raise UserError(f"--lock={given}: no such file; check the path")
         return path.read_text(encoding="utf-8")
     pins: dict[str, str] = {}
     waiting = ["xtl_jax"]

@@ -244,7 +244,7 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
             "--layers=-1,0,6"
         ) from None
     if len(set(found)) < len(found):
-        raise UserError(f"--layers={text} names a layer twice")
+        raise UserError(f"--layers={text} names a layer twice; name each once")
     return found
 
 

@@ -34,7 +34,10 @@ def read(files: Mapping[str, str]) -> dict[tuple[str, str], Lexicon]:
         try:
             lines = storage.at(path).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"lexicon {path}: cannot be read ({error})") from None
+            raise UserError(
+                f"lexicon {path}: cannot be read ({error}); give the path of a text in "
+                "UTF-8"
+            ) from None
         found[source, target] = lexicon.parse(
             lines, source=source, target=target, name=path
         )

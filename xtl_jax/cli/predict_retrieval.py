@@ -162,7 +162,7 @@ class Searcher:
             "batch_size": run.predict_batch_size,
             "layers": self._layers,
             "first": len(rows),
-            "out": _room((len(self._layers), len(rows), by.model.embed), run.cache_dir),
+            "out": room((len(self._layers), len(rows), by.model.embed), run.cache_dir),
             "put": by.put,
             "progress": progress,
         }
@@ -183,7 +183,7 @@ class Searcher:
         )
 
 
-def _room(shape: tuple[int, ...], folder: str) -> np.ndarray:
+def room(shape: tuple[int, ...], folder: str) -> np.ndarray:
     """An array for vectors: in memory, or in a file that is gone with the array.
 
     Raises:

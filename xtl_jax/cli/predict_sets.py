@@ -185,7 +185,8 @@ def own_vocabulary(
     if vocabulary.sha256 != sha256:
         raise UserError(
             f"the vocabulary {config.vocabulary} is not the one that {config.run_dir} "
-            "was trained with (another checksum); its answers would be noise"
+            "was trained with (another checksum), and its answers would be noise: "
+            "restore that file"
         )
     return vocabulary
 

@@ -130,6 +130,7 @@ def compare(
         raise UserError(
             "no attack was made on all runs, so nothing can be compared: "
             + "; ".join(f"{name}: {why}" for name, why in left_out.items())
+            + "; predict all runs with the same --attack"
         )
     return found, left_out
 

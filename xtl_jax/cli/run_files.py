@@ -62,7 +62,10 @@ def read(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
         return None
     found = records.read_document(path)
     if found.get("version") != RUN_FORMAT:
-        raise UserError(f"{path} was not written by this version of xtl train")
+        raise UserError(
+            f"{path} was not written by this version of xtl train: go on with the "
+            "version that wrote it, or give another run_dir (MODEL_DIR)"
+        )
     if "run" not in found:
         raise UserError(
             f"{run_dir} holds a converted checkpoint and no run: start one from it, in "

@@ -123,10 +123,7 @@ def _config(run_dir: storage.AnyPath) -> dict[str, Any]:
             f"{run_dir} has no run.json, so it is not a run directory; give the folder "
             "that `xtl train` or `xtl run` wrote"
         )
-    config = _json(path, again="it is written by `xtl train`")
-    if not isinstance(config, dict):
-        raise UserError(f"{path} must hold a JSON object, holds a {_kind(config)}")
-    return config
+    return _object(path, again="it is written by `xtl train`")
 
 
 def _labels(
@@ -183,7 +180,7 @@ def _read(
             )
     entries, log_notes = log(run_dir / "log.jsonl")
     robustness, certified = (
-        _json(path, again=again) if path.is_file() else {}
+        _object(path, again=again) if path.is_file() else {}
         for path in (run_dir / "robustness" / n for n in (SUMMARY, "certified.json"))
     )
     return RunResults(
@@ -253,6 +250,15 @@ def _json(path: storage.AnyPath, *, again: str) -> Any:
         raise UserError(
             f"{path} is no valid JSON, perhaps cut off ({error}); {again}"
         ) from None
+
+
+def _object(path: storage.AnyPath, *, again: str) -> dict[str, Any]:
+    found = _json(path, again=again)
+    if not isinstance(found, dict):
+        raise UserError(
+            f"{path} must hold a JSON object, holds a {_kind(found)}; {again}"
+        )
+    return found
 
 
 def _kind(value: Any) -> str:

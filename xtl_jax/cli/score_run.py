@@ -119,7 +119,10 @@ def _score_file(
     found, family, language = read_file(path, find=find)
     first = found[0]
     if family.metric is None:
-        raise UserError(f"{path}: {family.name} has no metric, so it is not scored")
+        raise UserError(
+            f"{path}: {family.name} has no metric, so it is not scored: move the file "
+            "out of predictions/ to score the others"
+        )
     if family.metric.name != squad_v2.METRIC.name and not any(
         record.references for record in found
     ):
@@ -220,8 +223,7 @@ def summarise(
     summaries = {}
     for task, name in {score.family: score.task for score in scores}.items():
         family, _ = find(name)
-        if family.metric is None:
-            raise UserError(f"{task} has no metric, so its scores have no summary")
+        assert family.metric is not None, "what has no metric has no score"
         summaries[task] = summary.summarise(
             {score.language: score.counts for score in scores if score.family == task},
             metric=family.metric,

@@ -64,11 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     from xtl_jax.report import study_figures, study_page, study_tables, study_wording
     from xtl_jax.report.study_tests import analyse
 
+    if arguments.resamples < 2:
+        raise UserError(f"--resamples must be at least 2, got {arguments.resamples}")
     study = study_results.read(
         arguments.study_dir, name=arguments.name, scale=arguments.scale
     )
-    if arguments.resamples < 2:
-        raise UserError(f"--resamples must be at least 2, got {arguments.resamples}")
     analysis = analyse(study, resamples=arguments.resamples)
     figures = study_figures.all_figures(study, analysis)
     texts = study_tables.all_tables(study, analysis)

@@ -136,7 +136,10 @@ def _target(
     name = family_or_task.partition("/")[0].partition(".")[0]
     family = catalog.family(name)
     if family.metric is None:
-        raise UserError(f"target {text}: {name} has no metric, so it has no report")
+        raise UserError(
+            f"{directory.path / STUDY}: target {text}: {name} has no metric, so it has "
+            "no report; give the study another target"
+        )
     scores: dict[tuple[str, int], Scored] = {}
     oracle: dict[tuple[str, int], dict[int, Mapping[str, Rows]]] = {}
     for stage in stages:

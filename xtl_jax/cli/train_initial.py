@@ -45,7 +45,7 @@ def load(config: Config) -> LoadedModel | LoadedEncoder | None:
     Raises:
         UserError: no checkpoint, a damaged one, or another size than the config's.
     """
-    from xtl_jax.checkpoint import store
+    from xtl_jax.checkpoint import find, store
     from xtl_jax.cli import train_labels
     from xtl_jax.infer import model as models
     from xtl_jax.infer.encoder import LoadedEncoder
@@ -55,6 +55,11 @@ def load(config: Config) -> LoadedModel | LoadedEncoder | None:
     if not run.initial_checkpoint or (going_on and run.lora is None):
         return None
     path, step = _where(config)
+    if run.restore_optimizer and find.find(path).kind != "t5x":
+        raise UserError(
+            f"RunConfig.restore_optimizer: {path} is no checkpoint of T5X; set it to "
+            "False"
+        )
     try:
         loaded = models.load(path, step=step)
     except UserError as error:
@@ -193,12 +198,7 @@ def _with_moments(current: TrainState, config: Config) -> TrainState:
     from xtl_jax.train import optimizer as optimizers
 
     run = config.run
-    found = find.find(run.initial_checkpoint)
-    if found.kind != "t5x":
-        raise UserError(
-            f"RunConfig.restore_optimizer: {run.initial_checkpoint} is no checkpoint "
-            "of T5X; set it to False"
-        )
+    found = find.find(run.initial_checkpoint)  # of T5X: `load` has looked
     step, moments = t5x.optimizer_state(found.folder)
     factor = run.loss_normalizing_factor
     tell(

@@ -55,7 +55,7 @@ def find_inputs(config: Config) -> Inputs:
     if run.lengths["targets"] % model.loss_chunks:
         raise UserError(
             f"ModelConfig.loss_chunks={model.loss_chunks} does not divide the target "
-            f"length {run.lengths['targets']}"
+            f"length {run.lengths['targets']}; give a number that does, such as 1"
         )
     mixture = config.mixture
     watched = dev_task(config)

@@ -43,7 +43,8 @@ def find_inputs(config: Config) -> Inputs:
     if length > model.longest:
         raise UserError(
             f"RunConfig.lengths['inputs']={length}, and the encoder has positions for "
-            f"{model.longest} tokens (EncoderConfig.positions)"
+            f"{model.longest} tokens (EncoderConfig.positions): give shorter inputs or "
+            "another model"
         )
     training = _stores(mixture.members, split="train", run=run, vocabulary=vocabulary)
     model = model.with_heads(heads_of(training, layers=run.head_layers))

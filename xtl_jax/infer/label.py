@@ -219,7 +219,8 @@ def label(
             real = tokens[row] != pad_id
             size = _size(real, kind=head.kind)
             said = Said(values[row][:size], log_probabilities[row][:size])
-            if not np.isfinite(said.values).all():
+            # The values of tags are class ids, which are finite always.
+            if not np.isfinite(said.log_probabilities).all():
                 raise UserError(
                     f"{store.folder}: the head {head.name!r} says nothing finite of "
                     f"row {index}: the checkpoint is broken, or bfloat16 has "

@@ -62,12 +62,12 @@ def tables(arms: Sequence[RunResults]) -> tuple[CertifiedTable, ...]:
         for arm in arms
         for run in arm.runs
         for family, found in run.certified.items()
-        for table in _tables(run.label, family, found)
+        for table in _tables(run, family, found)
     )
 
 
 def _tables(
-    arm: str, family: str, found: Mapping[str, Mapping[str, Any]]
+    run: RunResults, family: str, found: Mapping[str, Mapping[str, Any]]
 ) -> list[CertifiedTable]:
     """A table for each sigma, as radii belong to it."""
     try:
@@ -78,7 +78,7 @@ def _tables(
             by_sigma.setdefault(key, []).append(code)
         return [
             CertifiedTable(
-                arm=arm,
+                arm=run.label,
                 family=family,
                 split=split,
                 sigma=sigma,
@@ -101,7 +101,7 @@ def _tables(
         ]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise UserError(
-            f"robustness/certified.json of {arm} is not what this version writes "
+            f"{run.folder}/robustness/certified.json is not what this version writes "
             f"({type(error).__name__}: {error}); write it again with `xtl score`"
         ) from None
 

@@ -62,63 +62,65 @@ def tables(arms: Sequence[RunResults]) -> tuple[RobustnessTable, ...]:
     Raises:
         UserError: a run's document is not what `xtl score` writes.
     """
-    return tuple(
-        _table(run.label, family, by_attack)
-        for arm in arms
-        for run in arm.runs
-        for family, by_attack in run.robustness.items()
-    )
+    return tuple(table for arm in arms for run in arm.runs for table in _tables(run))
+
+
+def _tables(run: RunResults) -> list[RobustnessTable]:
+    try:
+        return [
+            _table(run.label, family, by_attack)
+            for family, by_attack in run.robustness.items()
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise UserError(
+            f"{run.folder}/robustness/summary.json is not what this version writes "
+            f"({type(error).__name__}: {error}); write it again with `xtl score`"
+        ) from None
 
 
 def _table(arm: str, family: str, by_attack: Mapping[str, Any]) -> RobustnessTable:
-    try:
-        first = next(iter(by_attack.values()))
-        return RobustnessTable(
-            arm=arm,
-            family=str(family),
-            split=str(first["split"]),
-            primary=str(first["primary"]),
-            means=tuple(
+    first = next(iter(by_attack.values()))
+    return RobustnessTable(
+        arm=arm,
+        family=str(family),
+        split=str(first["split"]),
+        primary=str(first["primary"]),
+        means=tuple(
+            _row(
+                found["mean"],
+                attack=attack,
+                title=str(found["attack"]["title"]),
+                code=str(len(found["languages"])),
+            )
+            for attack, found in by_attack.items()
+        ),
+        rows={
+            attack: tuple(
                 _row(
-                    found["mean"],
+                    found["languages"][code],
                     attack=attack,
-                    title=str(found["attack"]["title"]),
-                    code=str(len(found["languages"])),
+                    title=languages.name(code),
+                    code=code,
                 )
-                for attack, found in by_attack.items()
-            ),
-            rows={
-                attack: tuple(
-                    _row(
-                        found["languages"][code],
-                        attack=attack,
-                        title=languages.name(code),
-                        code=code,
-                    )
-                    for code in languages.ordered(found["languages"])
+                for code in languages.ordered(found["languages"])
+            )
+            for attack, found in by_attack.items()
+        },
+        groups={
+            attack: tuple(
+                _row(
+                    group,
+                    attack=attack,
+                    title=str(group["title"]),
+                    code=str(len(group["languages"])),
                 )
-                for attack, found in by_attack.items()
-            },
-            groups={
-                attack: tuple(
-                    _row(
-                        group,
-                        attack=attack,
-                        title=str(group["title"]),
-                        code=str(len(group["languages"])),
-                    )
-                    for dimension in SHOWN_GROUPS
-                    for group in found["groups"].get(dimension, {}).values()
-                    if group["languages"]
-                )
-                for attack, found in by_attack.items()
-            },
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        raise UserError(
-            f"robustness/summary.json of {arm} is not what this version writes "
-            f"({type(error).__name__}: {error}); write it again with `xtl score`"
-        ) from None
+                for dimension in SHOWN_GROUPS
+                for group in found["groups"].get(dimension, {}).values()
+                if group["languages"]
+            )
+            for attack, found in by_attack.items()
+        },
+    )
 
 
 def _row(found: Mapping[str, Any], *, attack: str, title: str, code: str) -> AttackRow:

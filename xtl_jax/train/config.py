@@ -274,10 +274,7 @@ class RunConfig:
                 f"RunConfig.microbatches={self.microbatches} does not divide "
                 f"batch_size={self.batch_size}"
             )
-        for field in ("learning_rate", "z_loss", "weight_decay", "gradient_clip"):
-            value = getattr(self, field)
-            if not isinstance(value, (int, float)) or value < 0:
-                raise UserError(f"RunConfig.{field} must be at least 0, got {value!r}")
+        settings.least(self, "learning_rate", "z_loss", "weight_decay", "gradient_clip")
         settings.whole(self, answer_n_best=1, answer_length=1)
         if not isinstance(self.null_threshold, (int, float)) or not math.isfinite(
             self.null_threshold

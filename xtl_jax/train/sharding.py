@@ -77,7 +77,8 @@ def mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
         )
     if data * fixed > len(devices):
         raise UserError(
-            f"MeshConfig asks for {data * fixed} devices, there are {len(devices)}"
+            f"MeshConfig asks for {data * fixed} devices, there are {len(devices)}; "
+            "data=0 takes what fsdp and model leave"
         )
     found = len({getattr(device, "slice_index", None) or 0 for device in devices})
     if found > 1 and found != config.slices:
@@ -117,12 +118,10 @@ def check(mesh: Mesh, model: AnyConfig, *, batch_size: int, microbatches: int) -
     """
     copies = mesh.shape["data"] * mesh.shape["fsdp"]
     if batch_size % (copies * microbatches):
-        step = copies * microbatches
-        above = -(-batch_size // step) * step
-        near = f"{above - step} and {above}" if above > step else f"{above} and more"
         raise UserError(
             f"batch_size={batch_size} does not divide over {copies} batch shards in "
-            f"{microbatches} microbatches; the nearest that do are {near}"
+            f"{microbatches} microbatches; the nearest that do are "
+            f"{_nearest(batch_size, copies * microbatches)}"
         )
     refused = misfits(model, fsdp=mesh.shape["fsdp"], model_axis=mesh.shape["model"])
     if refused:
@@ -162,11 +161,16 @@ def check_rows(mesh: Mesh, rows: int, *, name: str) -> None:
     """
     copies = mesh.shape["data"] * mesh.shape["fsdp"]
     if rows % copies:
-        less, more = max(rows // copies, 1) * copies, (rows // copies + 1) * copies
         raise UserError(
             f"{name}={rows} does not divide over {copies} batch shards; the nearest "
-            f"that do are {less} and {more}"
+            f"that do are {_nearest(rows, copies)}"
         )
+
+
+def _nearest(number: int, step: int) -> str:
+    """Multiples of a step around a number, in words."""
+    above = -(-number // step) * step
+    return f"{above - step} and {above}" if above > step else f"{above} and more"
 
 
 def params_sharding(mesh: Mesh, model: AnyConfig) -> Any:
