@@ -182,14 +182,6 @@ def test_an_unlabelled_file_is_refused_as_a_whole(tmp_path):
         _read(path)
 
 
-def test_a_file_without_a_question_of_the_language_is_refused(tmp_path):
-    rows = readers.squad(
-        _squad(tmp_path), language="sw", split="train", keep_id=lambda id: False
-    )
-    with pytest.raises(UserError, match=r"q\.json: holds no question in 'sw'; check"):
-        list(rows)
-
-
 def test_repeated_ids_are_numbered_where_the_release_repeats_them(tmp_path):
     path = _squad(tmp_path, id="1")
     rows = readers.squad(path, language="de", split="train", may_repeat=lambda id: True)

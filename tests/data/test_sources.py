@@ -113,19 +113,3 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(type(storage.at(path)), "read_bytes", refuse)
     with pytest.raises(UserError, match=r"closed\.txt: may not be read; check its"):
         sources.read_text(path)
-
-
-@pytest.mark.parametrize(
-    ("key", "message"),
-    [
-        ("xnli", r"'xnli': must be FAMILY/SPLIT or FAMILY\.LANGUAGE/SPLIT with SPLIT"),
-        ("xnli/dev", "'xnli/dev': must be .* one of train, validation, test"),
-        ("xnlli/test", "no family 'xnlli'; near: xnli; see `xtl tasks`"),
-        ("xnli.swa/test", "xnli has no language 'swa'; near: sw; see `xtl tasks xnli`"),
-    ],
-)
-def test_a_file_setting_that_no_task_reads_is_refused(key, message):
-    families = {"xnli": ("en", "sw"), "text": ()}
-    sources.check_file_settings({"text.sv/train": "a.txt"}, families=families)
-    with pytest.raises(UserError, match=message):
-        sources.check_file_settings({key: "a.tsv"}, families=families)

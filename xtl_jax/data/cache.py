@@ -287,10 +287,14 @@ def write_once(
         return store.write(folder, rows, card)
 
 
+def _needed(recipe: Recipe) -> Sequence[str]:
+    """Features that a row is made of."""
+    return TASK_FEATURES if recipe.transform is None else ("targets",)
+
+
 def _check(task: seqio.Task, recipe: Recipe) -> None:
     """Refuses a task that lacks the split or what a row is made of."""
-    needed = TASK_FEATURES if recipe.transform is None else ("targets",)
-    for name in needed:
+    for name in _needed(recipe):
         if name not in task.output_features:
             raise UserError(
                 f"{recipe.task} has no feature {name!r}; an encoder-decoder needs "
@@ -326,7 +330,7 @@ def _examples(
     A text for span corruption is its `targets`, without EOS: it is cut, hidden in part
     and ended when it is drawn.
     """
-    is_text = recipe.transform is not None
+    is_text, needed = recipe.transform is not None, _needed(recipe)
     dataset = task.get_dataset(sequence_length=None, split=recipe.split, shuffle=False)
     total = int(dataset.cardinality())  # negative: endless or not known
     kept = (*needed, *_ALWAYS_READ, *(_TEXT_READ if recipe.keep_text else ()))
