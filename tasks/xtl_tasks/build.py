@@ -174,7 +174,8 @@ def _corrupt(
     sentinels = _sentinels(vocabulary)  # here, not sooner: it may open a remote file
     if not sentinels:
         raise UserError(
-            f"{name}: the vocabulary has no sentinels; load it with extra_ids=100"
+            f"{name}: the vocabulary has no sentinels to hide spans behind; load it "
+            "with extra_ids=100 (--extra_ids 100, XTL_EXTRA_IDS=100)"
         )
     if sequence_length is not None:
         length, _ = span_corruption.split_lengths(

@@ -101,6 +101,16 @@ def test_a_damaged_index_is_named(copy):
             _read(folder)
 
 
+def test_an_index_may_name_no_tensor_that_its_files_lack(copy):
+    folder = copy("mt5_tiny_sharded")
+    index = folder / "model.safetensors.index.json"
+    document = json.loads(index.read_text())
+    document["weight_map"]["gate"] = next(iter(document["weight_map"].values()))
+    index.write_text(json.dumps(document))
+    with pytest.raises(UserError, match=r"names 1 tensors .* lack \(\['gate'\]\)"):
+        _read(folder)
+
+
 @pytest.mark.parametrize(
     ("name", "file"),
     [

@@ -76,3 +76,35 @@ def test_a_damaged_description_is_named(ours_toy, tmp_path, text, message):
     for ask in (lambda: find.find(str(folder)).source(), lambda: xtl_jax.load(folder)):
         with pytest.raises(UserError, match=rf"run\.json .*{message}"):
             ask()
+
+
+SCALE = "params.encoder.encoder_norm.scale"
+
+
+@pytest.mark.parametrize(
+    ("sums", "message"),
+    [
+        ("[1]", "holds no checksums"),
+        ('{"a": ', "Expecting value"),
+        (json.dumps({SCALE: 1}), rf"another checksum of {SCALE}"),
+    ],
+)
+def test_an_array_is_held_against_its_checksum(ours_toy, tmp_path, sums, message):
+    folder = shutil.copytree(ours_toy, tmp_path / "ours") / "checkpoints/7/checksums"
+    folder.mkdir()
+    (folder / "metadata").write_text(sums)
+    with pytest.raises(
+        UserError, match=rf"checkpoints/7 is damaged \(.*{message}.* of steps \[\]"
+    ):
+        names.tree(find.find(str(tmp_path / "ours")).source())
+
+
+def test_a_state_without_parameters_is_named(ours_toy, tmp_path):
+    from xtl_jax.checkpoint.store import Store
+
+    store = Store(tmp_path / "run")
+    store.save(7, {"weights": np.ones(3, np.float32)}, {"row": 7})
+    store.close()
+    shutil.copy(ours_toy / "run.json", tmp_path / "run")
+    with pytest.raises(UserError, match=r"checkpoints/7/state has no parameters; the"):
+        find.find(str(tmp_path / "run")).source()

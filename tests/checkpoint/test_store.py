@@ -210,3 +210,18 @@ def test_a_half_written_checkpoint_does_not_count(tmp_path, here):
     store = Store(tmp_path)
     assert store.steps() == [2]
     assert json.loads(json.dumps(_restore(store, _state(0, *here))[1])) == {"row": 2}
+
+
+def test_a_checkpoint_that_cannot_be_written_says_where_and_what_to_do(tmp_path, here):
+    store = Store(tmp_path)
+    (tmp_path / "checkpoints").rmdir()
+    (tmp_path / "checkpoints").write_text("in the way")
+    with pytest.raises(
+        UserError, match=r"checkpoints: a checkpoint cannot be .* whole are \[\]\. Make"
+    ):
+        _save(store, here)
+
+
+def _save(store, here):
+    store.save(2, _state(2, *here), {"row": 2})
+    store.wait()

@@ -114,3 +114,52 @@ def test_a_damaged_orbax_checkpoint_is_named(shared, tmp_path):
 def test_the_step_is_in_the_name():
     assert t5x.step(epath.Path("a/checkpoint_1000000")) == 1_000_000
     assert t5x.step(epath.Path("a/export")) == 0
+
+
+def _changed(folder, new, change):
+    """A copy of a checkpoint whose index is another one."""
+    from flax import serialization
+
+    path = shutil.copytree(folder, new / folder.name) / "checkpoint"
+    index = serialization.msgpack_restore(path.read_bytes())
+    change(index["optimizer"])
+    path.write_bytes(serialization.msgpack_serialize(index))
+    return path.parent
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda tree: tree.update(target=3),
+            r"checkpoint_7 has no parameters under `target`; copy the checkpoint again",
+        ),
+        (
+            lambda tree: tree["target"].pop("token_embedder"),
+            r"checkpoint_7 has no array token_embedder/embedding: .* it has \['dec",
+        ),
+        (
+            lambda tree: tree["target"]["encoder"].pop("relpos_bias"),
+            r"checkpoint_7 has no array encoder/relpos_bias/rel_embedding",
+        ),
+        (
+            lambda tree: tree["target"]["encoder"].update(
+                encoder={"attention": {"query": {"kernel": np.ones((2, 2, 2, 2))}}},
+            ),
+            "no array encoder/encoder/mlp/wi_0/kernel",
+        ),
+    ],
+    ids=["no_tree", "no_embedding", "no_bias", "scanned_in_part"],
+)
+def test_an_index_of_another_model_names_what_it_lacks(
+    t5x_toy, tmp_path, change, message
+):
+    with pytest.raises(UserError, match=message):
+        t5x.source(epath.Path(_changed(t5x_toy, tmp_path, change)))
+
+
+def test_an_export_has_no_optimiser_to_go_on_with(t5x_toy):
+    with pytest.raises(
+        UserError, match=r"no optimiser state; .*RunConfig\.restore_optimizer=False"
+    ):
+        t5x.optimizer_state(epath.Path(t5x_toy))

@@ -173,6 +173,10 @@ def test_a_scanned_checkpoint_of_t5x_is_read(original, tmp_path):
     found = t5x.source(folder)
     assert found.config == config
     assert _same(original, found)
+    index["optimizer"]["target"] = names.nested(leaves[:-1])
+    (folder / "checkpoint").write_bytes(serialization.msgpack_serialize(index))
+    with pytest.raises(UserError, match=r"not a scanned .* missing \['\w+/"):
+        t5x.source(folder)
     by_layer = dict(leaves)
     by_layer["encoder/encoder/relpos_bias/rel_embedding"][0, 1, 0] += 1.0
     index["optimizer"]["target"] = names.nested(by_layer.items())
@@ -232,6 +236,42 @@ def test_a_pickle_that_wants_to_run_code_is_refused_without_running_it(tmp_path)
 def test_other_pickles_are_refused(tmp_path, data, message):
     with pytest.raises(UserError, match=message):
         pytorch.tensors(_bin(tmp_path / "w.bin", data))
+
+
+def _tensor(*, key="0", offset=0, size=2, stride=1):
+    """A pickle of one named tensor of four stored numbers, as PyTorch writes it."""
+    return (
+        "(dS'w'\nctorch._utils\n_rebuild_tensor_v2\n("
+        f"(S'storage'\nctorch\nFloatStorage\nS'{key}'\nS'cpu'\nI4\ntQ"
+        f"I{offset}\n(I{size}\nt(I{stride}\ntI00\nNtRs."
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (_tensor(key="../run"), r"w lies at '\.\./run', which is no storage; copy the"),
+        (_tensor(size=5), "w needs 5 numbers of its storage, which has 4; copy the ch"),
+        (_tensor(offset=3), "w needs 5 numbers of its storage, which has 4"),
+        (_tensor(offset=-1), "w has a negative stride or offset; copy the checkpoint"),
+        (_tensor(offset=1, stride=-1), "w has a negative stride or offset"),
+        (_tensor(key="9"), r"w\.bin is missing, damaged .*data/9"),
+        (
+            b"ctorch._utils\n_rebuild_tensor_v2\n(tR.",
+            r"w\.bin is no weights file",
+        ),
+    ],
+)
+def test_a_tensor_that_leaves_its_storage_is_refused(tmp_path, data, message):
+    def read(data):
+        path = _bin(tmp_path / "w.bin", data)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("model/data/0", np.arange(4, dtype=np.float32).tobytes())
+        return pytorch.tensors(path)["w"]()
+
+    assert read(_tensor(offset=1, size=2, stride=2)).tolist() == [1.0, 3.0]
+    with pytest.raises(UserError, match=message):
+        read(data)
 
 
 def test_a_file_that_is_no_archive_or_cut_is_refused(shared, tmp_path):

@@ -99,3 +99,29 @@ def test_buckets_must_hold_the_longest(stores):
                 stores["b"], lengths=LENGTHS, batch_size=16, buckets=(8, 16)
             )
         )
+
+
+@pytest.mark.parametrize(("rows", "hosts"), [(16, 3), (0, 1)])
+def test_hosts_must_share_a_batch_evenly(stores, rows, hosts):
+    with pytest.raises(UserError, match=f"{rows} rows .* a multiple of {hosts}"):
+        next(
+            evaluation.evaluation_batches(
+                stores["b"],
+                lengths=LENGTHS,
+                batch_size=rows,
+                buckets=(32,),
+                shard=(0, hosts),
+            )
+        )
+
+
+def test_texts_for_span_corruption_have_nothing_to_evaluate(tmp_path):
+    rows = [{"inputs": [], "targets": [5, 6, 7]}]
+    card = {"task": "t", "split": "train", "transform": {"name": "span_corruption"}}
+    opened = store.Store(store.write(tmp_path / "texts", rows, card))
+    with pytest.raises(UserError, match=r"texts holds texts .* no answers to"):
+        next(
+            evaluation.evaluation_batches(
+                opened, lengths=LENGTHS, batch_size=1, buckets=(32,)
+            )
+        )

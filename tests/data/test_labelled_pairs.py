@@ -86,6 +86,7 @@ def test_each_layout_gives_the_same_pairs(tmp_path, layout):
         ({"a.tsv": "one\t \n"}, "second column is blank"),
         ({"a.x": "1\ta\n", "b.x": "2\tb\n"}, "has no partner"),
         ({f"{name}.tsv": "a\tb\n" for name in "abcd"}, "4 files"),
+        ({"a.tsv": "\ufeff"}, r"a\.tsv: holds no pair; write an English text, a tab"),
     ],
 )
 def test_what_is_no_set_of_translations_is_refused(tmp_path, files, message):
@@ -99,6 +100,22 @@ def test_sides_without_pairs_are_refused():
         RetrievalRow(id="0", text="Asante.", side="candidate"),
     ]
     with pytest.raises(UserError, match="no sentence has a translation"):
+        _examples(rows)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "message"),
+    [
+        ("1", "Asante.", r"sw.*train.*'en-0'.*its translation '1' is not there"),
+        ("0", "", r"sw.*train.*'0'.*its text has no token; mend or remove the row"),
+    ],
+)
+def test_a_pair_that_lacks_a_sentence_is_named(answer, text, message):
+    rows = [
+        RetrievalRow(id="en-0", text="Thank you.", side="query", answers=(answer,)),
+        RetrievalRow(id="0", text=text, side="candidate"),
+    ]
+    with pytest.raises(UserError, match=message):
         _examples(rows)
 
 

@@ -54,6 +54,26 @@ def test_a_rate_for_an_unknown_task_names_the_near_one():
         mixing.explicit({"qa": 1}, tasks=("mnli", "qa"))
 
 
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        (lambda: mixing.explicit({}), "no task; name at least one"),
+        (lambda: mixing.proportional({"qa": 9}, cap=0), "is 0; it must be at least 1"),
+        (
+            lambda: mixing.temperature({"qa": 9}, temperature=0.0),
+            r"temperature is 0\.0; it must be positive",
+        ),
+        (
+            lambda: mixing.temperature({"qa": 9}, temperature=float("nan")),
+            "temperature is nan",
+        ),
+    ],
+)
+def test_settings_that_no_rates_follow_from_are_refused(rates, message):
+    with pytest.raises(UserError, match=message):
+        rates()
+
+
 def test_a_rate_too_small_for_a_block_is_refused():
     with pytest.raises(UserError, match="'copa' has the rate"):
         mixing.shares({"mnli": 1.0, "copa": 1e-7})

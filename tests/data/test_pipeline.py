@@ -12,6 +12,7 @@ import pytest
 from xtl_jax.data import pipeline, store
 from xtl_jax.data.features import PACKED_FEATURES, Lengths
 from xtl_jax.data.prefetch import Prefetched
+from xtl_jax.data.varying import Varying
 from xtl_jax.errors import UserError
 
 LENGTHS = Lengths(inputs=32, targets=8)
@@ -48,12 +49,20 @@ def stores(tmp_path_factory):
 
 
 def _feed(
-    stores, *, rates=None, pack=True, shard=(0, 1), seed=7, batch_size=16, **more
+    stores,
+    *,
+    rates=None,
+    lengths=LENGTHS,
+    pack=True,
+    shard=(0, 1),
+    seed=7,
+    batch_size=16,
+    **more,
 ):
     return pipeline.Feed(
         stores,
         rates=rates or {"a": 3, "b": 1},
-        lengths=LENGTHS,
+        lengths=lengths,
         batch_size=batch_size,
         seed=seed,
         pack=pack,
@@ -209,6 +218,11 @@ def test_a_batch_that_hosts_cannot_share_is_refused(stores):
         _feed(stores, shard=(0, 3))
     with pytest.raises(UserError, match="no rate is given for b"):
         _feed(stores, rates={"a": 1})
+    with pytest.raises(UserError, match="shard 2 of 2: hosts are numbered from 0"):
+        _feed(stores, shard=(2, 2))
+    other = Varying.of({0: {"a": 1, "c": 1}}, tasks=("a", "c"), between="linear")
+    with pytest.raises(UserError, match="rates are of a, c, the data is of a, b: give"):
+        _feed(stores, rates=other)
 
 
 def test_what_decides_the_batches_is_json(stores):
@@ -278,6 +292,18 @@ def texts(tmp_path_factory):
         "sentinels": list(range(99_999, 99_899, -1)),
     }
     return store.Store(store.write(tmp_path_factory.mktemp("texts") / "t", rows, card))
+
+
+def test_texts_that_cannot_be_corrupted_are_refused(texts, tmp_path):
+    with pytest.raises(UserError, match="lengths of 2 and 2 tokens with 100 sentinels"):
+        _feed({"t": texts}, rates={"t": 1}, lengths=Lengths(inputs=2, targets=2)).batch(
+            0
+        )
+    card = texts.card | {"transform": {"name": "prefix"}}
+    rows = [{"inputs": [], "targets": [5, 6]}]
+    opened = store.Store(store.write(tmp_path / "new", rows, card))
+    with pytest.raises(UserError, match=r"new/card\.json names the transform 'prefix'"):
+        _feed({"t": opened}, rates={"t": 1})
 
 
 def _restored(inputs, targets):

@@ -8,6 +8,7 @@ import lzma
 
 import pytest
 
+from xtl_jax import storage
 from xtl_jax.data import sources
 from xtl_jax.errors import UserError
 
@@ -99,3 +100,16 @@ def test_file_flags():
     with pytest.raises(UserError, match="given twice"):
         sources.parse_file_settings(["a/train=x", "a/train=y"])
     assert sources.parse_file_settings(["a/test=x=y"]) == {"a/test": "x=y"}
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "closed.txt"
+    path.write_text("text")
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    # Taking the right away would not stop root, as whom tests run in containers.
+    monkeypatch.setattr(type(storage.at(path)), "read_bytes", refuse)
+    with pytest.raises(UserError, match=r"closed\.txt: may not be read; check its"):
+        sources.read_text(path)

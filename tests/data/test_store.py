@@ -94,6 +94,29 @@ def test_a_damaged_card_and_another_format_are_named(tmp_path):
         store.Store(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"examples": 4},
+            r"inputs\.offsets\.npy: has 3 examples, the card says 4",
+        ),
+        (
+            {"examples": "3"},
+            r"card\.json does not say how many examples .*; delete",
+        ),
+        ({"files": ["inputs.tokens.bin"]}, r"card\.json does not say .* which files"),
+        ({"sha256": None}, r"card\.json does not say"),
+    ],
+)
+def test_a_card_that_does_not_describe_its_files_is_named(tmp_path, change, message):
+    folder = _write(tmp_path / "s")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | change))
+    with pytest.raises(UserError, match=f"damaged cache: .*{message}"):
+        store.Store(folder)
+
+
 def test_a_full_disk_leaves_nothing_and_says_so(tmp_path):
     def rows():
         yield ROWS[0]

@@ -138,6 +138,16 @@ def test_what_grows_beyond_its_bound_is_refused(tmp_path, make):
     unpack.unpack(archive, tmp_path / "to", most_bytes=1200)
 
 
+@pytest.mark.parametrize("make", [_zip, _tar])
+def test_an_archive_of_too_many_files_is_refused(tmp_path, monkeypatch, make):
+    monkeypatch.setattr(unpack, "MOST_FILES", 2)
+    archive = make(tmp_path / "many", [(name, b"1") for name in "abc"])
+    with pytest.raises(UserError, match="many: has more than 2 files; it is refused"):
+        unpack.unpack(archive, tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+    unpack.unpack(archive, tmp_path / "to", keep=("a", "c"))
+
+
 def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path):
     path = _zip(tmp_path / "a.zip", [("x", b"123456789")])
     raw = path.read_bytes()

@@ -155,6 +155,40 @@ def test_files_that_are_no_vocabulary_are_named(tmp_path, small_file):
         vocabulary.load("bytes", extra_ids=-1)
 
 
+def _with_twins(proto):
+    proto.pieces.add(piece=proto.pieces[9].piece, type=1, score=0.0)
+
+
+def _with_text_as_padding(proto):
+    proto.pieces[0].type = 1  # NORMAL: `<pad>` in a text would be this piece
+
+
+def _with_a_gap(proto):
+    for number in (3, 0):
+        proto.pieces.add(piece=f"▁<extra_id_{number}>", type=4, score=0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_with_twins, "is not a SentencePiece model, or is cut short"),
+        (_with_text_as_padding, "'<pad>' is an ordinary piece of it, .* train a model"),
+        (_with_a_gap, r"its sentinels are numbered \[0, 3\]…, 0, 1, 2, … is needed"),
+    ],
+)
+def test_a_model_that_cannot_be_laid_out_as_mt5s_is_named(
+    tmp_path, small_model, change, message
+):
+    from sentencepiece import sentencepiece_model_pb2 as pb
+
+    proto = pb.ModelProto.FromString(small_model)
+    change(proto)
+    path = tmp_path / "odd.model"
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(UserError, match=rf"odd\.model: {message}"):
+        vocabulary.load(path)
+
+
 def test_sentinels_are_not_added_twice(tmp_path, small_file):
     from sentencepiece import sentencepiece_model_pb2 as pb
 

@@ -7,6 +7,7 @@ from xtl_tasks import build, catalog
 from xtl_tasks.loading import TaskSettings, examples
 
 from xtl_jax.data import vocabulary
+from xtl_jax.errors import UserError
 
 # Sentences to find, which lie in several files, have tests of their own.
 NAMES = [
@@ -135,3 +136,16 @@ def test_text_tasks_corrupt_for_seqio_tools(name, own_rows, own_files, byte_voca
         row["targets"] for row in own_rows(name) if row["language"] == first["language"]
     ]
     assert byte_vocabulary.decode(whole) == "".join(texts)
+
+
+def test_a_vocabulary_that_a_task_cannot_be_built_with_is_refused(own_rows, own_files):
+    family, language = catalog.find("span_corruption")
+    with pytest.raises(UserError, match=r"span_corruption.*: no vocabulary is set; "):
+        build.build(family, language, settings=TaskSettings())
+    settings = TaskSettings(
+        files=own_files("span_corruption"), vocabulary=vocabulary.load("bytes")
+    )
+    language = own_rows("span_corruption")[0]["language"]
+    task = build.build(family, language, settings=settings)
+    with pytest.raises(UserError, match=r"no sentinels .* extra_ids=100 \(--extra_ids"):
+        _elements(task, split="train", sequence_length={"inputs": 20, "targets": 20})

@@ -109,7 +109,10 @@ def tensors(path: epath.Path) -> dict[str, Callable[[], np.ndarray]]:
         isinstance(name, str) and isinstance(tensor, _Tensor)
         for name, tensor in found.items()
     ):
-        raise UserError(f"{path} holds other things than named tensors")
+        raise UserError(
+            f"{path} holds other things than named tensors; save the model's "
+            "state_dict()"
+        )
     return {
         name: functools.partial(_read, path, name, tensor)
         for name, tensor in found.items()
@@ -119,7 +122,10 @@ def tensors(path: epath.Path) -> dict[str, Callable[[], np.ndarray]]:
 def _read(path: epath.Path, name: str, tensor: _Tensor) -> np.ndarray:
     storage = tensor.storage
     if not storage.key.isalnum():
-        raise UserError(f"{path}: {name} lies at {storage.key!r}, which is no storage")
+        raise UserError(
+            f"{path}: {name} lies at {storage.key!r}, which is no storage; copy the "
+            "checkpoint again"
+        )
     with _archive(path) as (archive, root):
         data = archive.read(f"{root}/data/{storage.key}")
     flat = np.frombuffer(data, storage.dtype)
@@ -133,7 +139,9 @@ def _read(path: epath.Path, name: str, tensor: _Tensor) -> np.ndarray:
             f"{len(flat)}; copy the checkpoint again"
         )
     if min(tensor.strides, default=0) < 0 or tensor.offset < 0:
-        raise UserError(f"{path}: {name} has a negative stride or offset")
+        raise UserError(
+            f"{path}: {name} has a negative stride or offset; copy the checkpoint again"
+        )
     view = np.lib.stride_tricks.as_strided(
         flat[tensor.offset :],
         tensor.shape,
@@ -167,4 +175,6 @@ def _archive(path: epath.Path) -> Iterator[tuple[zipfile.ZipFile, str]]:
             "checkpoint again, or save it with safe_serialization=True"
         ) from error
     except (TypeError, IndexError, AttributeError) as error:
-        raise UserError(f"{path} is no weights file ({error})") from error
+        raise UserError(
+            f"{path} is no weights file ({error}); copy the checkpoint again"
+        ) from error

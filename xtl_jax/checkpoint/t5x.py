@@ -168,7 +168,9 @@ def _open(folder: epath.Path) -> dict[str, Any]:
 def _flat(tree: Any, *, folder: epath.Path) -> dict[str, Any]:
     """Names to leaves."""
     if not isinstance(tree, dict):
-        raise UserError(f"{folder} has no parameters under `target`")
+        raise UserError(
+            f"{folder} has no parameters under `target`; copy the checkpoint again"
+        )
     flat: dict[str, Any] = {}
 
     def walk(prefix: str, node: Any) -> None:
@@ -206,18 +208,18 @@ def _stored(folder: epath.Path, leaf: Any) -> np.ndarray:
     return zarr.read(folder, leaf) if isinstance(leaf, dict) else np.asarray(leaf)
 
 
-def _shape(folder: epath.Path, leaf: Any) -> tuple[int, ...]:
+def _shape(folder: epath.Path, arrays: dict[str, Any], name: str) -> tuple[int, ...]:
+    if name not in arrays:
+        raise UserError(
+            f"{folder} has no array {name}: not an mT5 written by T5X; it has "
+            f"{sorted(arrays)[:3]} and others"
+        )
+    leaf = arrays[name]
     return zarr.shape(folder, leaf) if isinstance(leaf, dict) else tuple(leaf.shape)
 
 
 def _config(folder: epath.Path, arrays: dict[str, Any]) -> ModelConfig:
-    def shape(name: str) -> tuple[int, ...]:
-        if name not in arrays:
-            raise UserError(
-                f"{folder} has no array {name}: not an mT5 written by T5X; it has "
-                f"{sorted(arrays)[:3]} and others"
-            )
-        return _shape(folder, arrays[name])
+    shape = functools.partial(_shape, folder, arrays)
 
     def layers(stack: str) -> int:
         found = [
@@ -243,9 +245,7 @@ def _config(folder: epath.Path, arrays: dict[str, Any]) -> ModelConfig:
 
 def _scanned(folder: epath.Path, arrays: dict[str, Any]) -> names.Source:
     """A checkpoint of T5X's scanned model ("scalable_t5")."""
-
-    def shape(name: str) -> tuple[int, ...]:
-        return _shape(folder, arrays[name])
+    shape = functools.partial(_shape, folder, arrays)
 
     def theirs(path: str) -> str:
         if path.startswith("logits_dense"):

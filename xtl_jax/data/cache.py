@@ -241,6 +241,7 @@ def build(
     """
 
     def card_and_rows() -> tuple[dict[str, Any], Iterator[store.Example]]:
+        _check(task, recipe)
         card = recipe.card() | {
             "eos_id": vocabulary.eos_id,
             "eos": {
@@ -286,6 +287,26 @@ def write_once(
         return store.write(folder, rows, card)
 
 
+def _needed(recipe: Recipe) -> Sequence[str]:
+    """Features that a row is made of."""
+    return TASK_FEATURES if recipe.transform is None else ("targets",)
+
+
+def _check(task: seqio.Task, recipe: Recipe) -> None:
+    """Refuses a task that lacks the split or what a row is made of."""
+    for name in _needed(recipe):
+        if name not in task.output_features:
+            raise UserError(
+                f"{recipe.task} has no feature {name!r}; an encoder-decoder needs "
+                "inputs and targets"
+            )
+    if recipe.split not in task.splits:
+        raise UserError(
+            f"{recipe.task} has no split {recipe.split!r}; it has "
+            f"{', '.join(sorted(task.splits))}"
+        )
+
+
 def _sentinels(recipe: Recipe, vocabulary: Vocabulary) -> list[int]:
     """Kept in the card, so that drawing needs no vocabulary file."""
     if not vocabulary.sentinel_ids:
@@ -309,19 +330,7 @@ def _examples(
     A text for span corruption is its `targets`, without EOS: it is cut, hidden in part
     and ended when it is drawn.
     """
-    is_text = recipe.transform is not None
-    needed = ("targets",) if is_text else TASK_FEATURES
-    for name in needed:
-        if name not in task.output_features:
-            raise UserError(
-                f"{recipe.task} has no feature {name!r}; an encoder-decoder needs "
-                "inputs and targets"
-            )
-    if recipe.split not in task.splits:
-        raise UserError(
-            f"{recipe.task} has no split {recipe.split!r}; it has "
-            f"{', '.join(sorted(task.splits))}"
-        )
+    is_text, needed = recipe.transform is not None, _needed(recipe)
     dataset = task.get_dataset(sequence_length=None, split=recipe.split, shuffle=False)
     total = int(dataset.cardinality())  # negative: endless or not known
     kept = (*needed, *_ALWAYS_READ, *(_TEXT_READ if recipe.keep_text else ()))

@@ -76,7 +76,8 @@ def evaluation_batches(
         )
     if batch_size < 1 or batch_size % hosts:
         raise UserError(
-            f"a batch of {batch_size} rows cannot be split over {hosts} hosts"
+            f"a batch of {batch_size} rows cannot be split evenly over {hosts} "
+            f"hosts; choose a multiple of {hosts}"
         )
     if store.card.get("transform"):
         raise UserError(

@@ -46,7 +46,7 @@ class InMemory(Store):
     ) -> None:
         found = list(examples)
         if not found:
-            raise UserError(f"{name}: there is no example")
+            raise UserError(f"{name}: there is no example; give at least one row")
         self.folder = pathlib.Path(name)
         self.card = {**card, "examples": len(found)}
         self.num_examples = len(found)

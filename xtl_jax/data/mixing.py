@@ -77,7 +77,9 @@ def temperature(
         {'en': 0.9, 'sw': 0.1}
     """
     if not temperature > 0:
-        raise UserError(f"the temperature is {temperature}; it must be positive")
+        raise UserError(
+            f"the temperature is {temperature}; it must be positive, 1 changes nothing"
+        )
     shares = proportional(sizes, cap=cap)
     return _normalised({task: p ** (1.0 / temperature) for task, p in shares.items()})
 

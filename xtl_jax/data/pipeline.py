@@ -320,7 +320,7 @@ def checked_rates(
     if rates.tasks != tasks:
         raise UserError(
             f"the rates are of {', '.join(rates.tasks)}, the data is of "
-            f"{', '.join(tasks)}"
+            f"{', '.join(tasks)}: give rates of these tasks in this order"
         )
     return rates
 
@@ -335,7 +335,8 @@ def check_shard(shard: tuple[int, int], *, batch_size: int) -> None:
     number, hosts = shard
     if not 0 <= number < hosts:
         raise UserError(
-            f"shard {number} of {hosts}: the first must be below the second"
+            f"shard {number} of {hosts}: hosts are numbered from 0, so the first must "
+            "be below the second"
         )
     if batch_size < 1 or batch_size % hosts:
         raise UserError(

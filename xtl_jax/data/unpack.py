@@ -106,7 +106,9 @@ def _extract(
             if member.fault:
                 raise UserError(f"{archive}: {name!r} {member.fault}; it is refused")
             if len(made) == MOST_FILES:
-                raise UserError(f"{archive}: has more than {MOST_FILES:,} files")
+                raise UserError(
+                    f"{archive}: has more than {MOST_FILES:,} files; it is refused"
+                )
             left -= _write(member, folder / below, archive=archive, left=left)
             made.append(below)
     except (*_DAMAGED, OSError) as error:
