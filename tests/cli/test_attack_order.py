@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,6 @@ def mt5(world, optax_promotes):
     )
 
 
-@pytest.mark.long
 def test_an_mt5_is_attacked_by_searches_and_by_gradients(mt5, xtl):
     """Whatever it has learnt, searches and ascent make it no surer of what is right."""
     from xtl_jax.infer import records

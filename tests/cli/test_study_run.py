@@ -430,7 +430,9 @@ def test_workers_killed_at_random_moments_train_nothing_twice(place, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "asked", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
+)
 def test_a_signal_ends_it_at_a_checkpoint(place, tmp_path, asked):
     study_dir, witness = tmp_path / "study", tmp_path / "witness"
     witness.touch()

@@ -86,6 +86,7 @@ def test_sigterm_saves_and_exits_143_and_the_run_goes_on(unbroken, tmp_path):
     assert_same_run([whole, run_dir])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("unbroken", ["questions"], indirect=True)
 def test_a_program_compiled_anew_gives_the_same_bits(unbroken, trainer, tmp_path):
     mine, whole = unbroken

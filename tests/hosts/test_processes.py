@@ -80,7 +80,9 @@ def test_hosts_that_differ_train_nothing_and_say_in_what(on_hosts, flags, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["mt5", "encoder"])
+@pytest.mark.parametrize(
+    "family", ["mt5", pytest.param("encoder", marks=pytest.mark.long)]
+)
 def test_one_checkpoint_gives_the_same_answers_on_two_hosts(
     on_hosts, flags, kept, tmp_path, family
 ):
@@ -143,6 +145,7 @@ def test_a_model_spread_over_two_hosts(on_hosts, flags, kept, axis):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_four_hosts_then_two_then_one_make_one_trained(on_hosts, flags, kept, tmp_path):
     one = _trained(on_hosts, flags["mt5"], kept / "one" / "run", hosts=1)
     run_dir = tmp_path / "run"
@@ -163,7 +166,7 @@ def test_four_hosts_then_two_then_one_make_one_trained(on_hosts, flags, kept, tm
     ("how", "victim", "count"),
     [
         (signal.SIGKILL, "first", 2),
-        (signal.SIGKILL, "last", 4),
+        pytest.param(signal.SIGKILL, "last", 4, marks=pytest.mark.long),
         (signal.SIGSTOP, "first", 4),
     ],
 )
@@ -190,7 +193,7 @@ def test_a_host_that_is_gone_is_named_within_a_minute(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("told", [0, 1])
+@pytest.mark.parametrize("told", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_sigterm_on_one_host_saves_on_all_and_half_of_them_go_on(
     on_hosts, flags, kept, tmp_path, told
 ):
