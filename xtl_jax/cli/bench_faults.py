@@ -103,7 +103,7 @@ def _trials(
     importlib.import_module("jax")  # the settings above are read
 
     def tried(kind: Kind) -> int:
-        own = folder / kind.name
+        own = _place(folder, kind.name)
         own.mkdir()
         campaign = faults.Campaign(
             main.main, folder=own, seed=seed, quiet=caching.quiet_import
@@ -126,9 +126,15 @@ def _trials(
     )
     found = []
     for name in kinds:
-        results, rows = json.loads((folder / name / _FOUND).read_text(encoding="utf-8"))
+        text = (_place(folder, name) / _FOUND).read_text(encoding="utf-8")
+        results, rows = json.loads(text)
         found.append((results, [faults.Trial(**row) for row in rows]))
     return found
+
+
+def _place(folder: pathlib.Path, kind: str) -> pathlib.Path:
+    """Of a kind's trials; `folder` has others of its own, such as that of caches."""
+    return folder / f"of-{kind}"
 
 
 def _settle(folder: pathlib.Path) -> None:
