@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import contextlib
 import multiprocessing
 import os
 import pathlib
@@ -38,16 +37,14 @@ def count(jobs: Sequence[Job], *, settings: TaskSettings, cache_dir: str) -> int
 
 def _bytes(name: str, split: str, *, settings: TaskSettings) -> int:
     """Size of a split's files on this disk; compressed ones count as they lie there."""
-    from xtl_tasks import catalog, loading
+    from xtl_tasks import catalog
 
-    from xtl_jax.errors import UserError
+    from xtl_jax.cli import caching
 
     family, language = catalog.find(name)
-    with contextlib.suppress(UserError):  # told when the store is made
-        source = loading.find_source(family, language, split=split, settings=settings)
-        files = map(pathlib.Path, source.files() if source else ())
-        return sum(file.stat().st_size for file in files if file.is_file())
-    return 0
+    source = caching.source_of(family, language, split=split, settings=settings)
+    files = map(pathlib.Path, source.files() if source else ())
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def rows(
@@ -63,12 +60,8 @@ def rows(
         begin: gives a process the function that makes a store; found by its name.
         args: of the command.
         jobs: what to make.
-        processes: at one time; 1 makes all in this one.
+        processes: at one time.
     """
-    if processes == 1:
-        make = begin(args)
-        yield from (make(*job) for job in jobs)
-        return
     from xtl_jax.cli import progress
 
     with concurrent.futures.ProcessPoolExecutor(

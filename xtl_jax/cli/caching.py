@@ -206,7 +206,7 @@ def source_digests(
     cache_dir: str | os.PathLike[str],
 ) -> tuple[dict[str, Any], ...] | None:
     """Name, size and checksum of a split's files; None where they are not here."""
-    source = _source(family, language, split=split, settings=settings)
+    source = source_of(family, language, split=split, settings=settings)
     if source is None:
         return None
     return cache.digests(_files(source, settings=settings), cache_dir=cache_dir)
@@ -220,7 +220,7 @@ def function_name(function: Callable[..., Any]) -> str:
     return function.__qualname__
 
 
-def _source(
+def source_of(
     family: Family, language: str, *, split: str, settings: TaskSettings
 ) -> Source | None:
     """Where a split's rows are; None where they are not here, be it by setting."""

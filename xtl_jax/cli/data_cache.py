@@ -22,7 +22,7 @@ import functools
 import json
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xtl_jax.cli import (
     cache_processes,
@@ -37,6 +37,8 @@ from xtl_jax.errors import UserError, near
 if TYPE_CHECKING:
     from xtl_tasks.loading import TaskSettings
 
+    from xtl_jax.cli.data_labelled import Reading
+    from xtl_jax.cli.mixture_settings import Asked
     from xtl_jax.data.features import Lengths
 
 
@@ -89,21 +91,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the caches and print what is in them."""
-    from xtl_jax.data.features import Lengths
-
     asked = mixture_settings.asked(args)
     mixture = asked.named()
-    encoder = data_labelled.reading(args, asked)
-    of_mt5 = {} if encoder is None else {"vocabulary": None}
-    settings = task_settings.settings(argparse.Namespace(**{**vars(args), **of_mt5}))
-    if settings.vocabulary is None and encoder is None:
-        raise UserError(
-            "no vocabulary is given; pass --vocabulary (a SentencePiece model's path, "
-            "or 'bytes') or set XTL_VOCABULARY"
-        )
-    lengths = None
-    if args.lengths and encoder is None:
-        lengths = Lengths.parse(args.lengths)
+    given = _given(args, asked)
+    encoder, settings, lengths = given
     cache_dir = args.cache_dir
     names = (
         list(mixture.members) if mixture else task_names(asked.task, module=args.module)
@@ -127,7 +118,11 @@ def run(args: argparse.Namespace) -> int:
         ]
     if jobs:
         processes = cache_processes.count(jobs, settings=settings, cache_dir=cache_dir)
-        rows += cache_processes.rows(_maker, args, jobs, processes=processes)
+        if processes > 1:
+            rows += cache_processes.rows(_begin, args, jobs, processes=processes)
+        else:
+            make = _maker(given, cache_dir)
+            rows += [make(*job) for job in jobs]
     if not rows:
         raise UserError(
             f"nothing of {asked.task} is here; `xtl tasks {asked.task}` says how to "
@@ -236,22 +231,48 @@ def _splits(name: str, *, wanted: list[str], settings: TaskSettings) -> Iterable
     ]
 
 
-def _maker(args: argparse.Namespace) -> cache_processes.Make:
-    """Makes the store of a task's split, and says what is in it."""
+class _Given(NamedTuple):
+    """How tasks are read."""
+
+    encoder: Reading | None  # None: as text, for an mT5
+    settings: TaskSettings
+    lengths: Lengths | None  # of an mT5, where they are chosen
+
+
+def _given(args: argparse.Namespace, asked: Asked) -> _Given:
     from xtl_jax.data.features import Lengths
 
-    encoder = data_labelled.reading(args, mixture_settings.asked(args))
+    encoder = data_labelled.reading(args, asked)
+    of_mt5 = {} if encoder is None else {"vocabulary": None}
+    settings = task_settings.settings(argparse.Namespace(**{**vars(args), **of_mt5}))
+    if settings.vocabulary is None and encoder is None:
+        raise UserError(
+            "no vocabulary is given; pass --vocabulary (a SentencePiece model's path, "
+            "or 'bytes') or set XTL_VOCABULARY"
+        )
+    lengths = None
+    if args.lengths and encoder is None:
+        lengths = Lengths.parse(args.lengths)
+    return _Given(encoder, settings, lengths)
+
+
+def _begin(args: argparse.Namespace) -> cache_processes.Make:
+    """What a process of several makes stores with."""
+    return _maker(_given(args, mixture_settings.asked(args)), args.cache_dir)
+
+
+def _maker(given: _Given, cache_dir: str) -> cache_processes.Make:
+    """Makes the store of a task's split, and says what is in it."""
+    encoder, settings, lengths = given
     if encoder:
         return functools.partial(data_labelled.cached, how=encoder)
-    settings = task_settings.settings(args)
-    lengths = Lengths.parse(args.lengths) if args.lengths else None
 
     def make(name: str, split: str) -> dict[str, Any]:
         from xtl_jax.cli import caching
 
         began = time.perf_counter()
         store = caching.ensure_one(
-            name, split=split, settings=settings, cache_dir=args.cache_dir
+            name, split=split, settings=settings, cache_dir=cache_dir
         )
         return data_measures.measures(
             store, lengths=lengths, seconds=time.perf_counter() - began

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xtl_jax.data import pipeline
 from xtl_jax.data.features import Lengths
 from xtl_jax.data.store import Store
 from xtl_jax.errors import UserError
@@ -74,11 +75,7 @@ def evaluation_batches(
             f"buckets {buckets} must be ascending and end at the input length "
             f"{lengths.inputs} or above"
         )
-    if batch_size < 1 or batch_size % hosts:
-        raise UserError(
-            f"a batch of {batch_size} rows cannot be split evenly over {hosts} "
-            f"hosts; choose a multiple of {hosts}"
-        )
+    pipeline.check_shard(shard, batch_size=batch_size)
     if store.card.get("transform"):
         raise UserError(
             f"{store.folder} holds texts for span corruption, which has no answers to "
